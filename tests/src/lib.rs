@@ -1,0 +1,1 @@
+//! A cluster on demand, and the suites that run against any target.
