@@ -1,0 +1,173 @@
+//! One connection: handshake, then requests, each with what is known of its sender.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use futures::FutureExt as _;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use super::first_byte::FirstByte;
+use crate::tasks::Drain;
+use crate::tls::Peer;
+use crate::trace::{self, Span, SpanKind, TraceContext, Tracer};
+
+/// Both ends of the connection a request came on; a request extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionInfo {
+    /// The client's end.
+    pub remote: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Whether it is encrypted.
+    pub tls: bool,
+}
+
+/// What the connections of a port share.
+pub(super) struct Server {
+    pub(super) http: auto::Builder<TokioExecutor>,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) router: axum::Router,
+    pub(super) handshake_timeout: Duration,
+    pub(super) first_byte_timeout: Duration,
+    pub(super) tracer: Tracer,
+    pub(super) drain: Drain,
+}
+
+/// Who sends the requests of a connection.
+#[derive(Clone)]
+struct Sender {
+    info: ConnectionInfo,
+    peer: Option<Peer>,
+}
+
+/// A handshake that led nowhere.
+#[derive(Debug, thiserror::Error)]
+enum HandshakeError {
+    #[error("it took too long")]
+    Slow,
+    #[error(transparent)]
+    Refused(#[from] std::io::Error),
+    #[error("the client's certificate names nobody")]
+    Nameless,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Serves one connection to its end. Errors are the peer's affair and logged for debugging only.
+    pub(super) async fn connection(self: Arc<Self>, stream: TcpStream, remote: SocketAddr) {
+        if let Err(error) = self.try_connection(stream, remote).await {
+            tracing::debug!(%remote, error, "connection ended early");
+        }
+    }
+
+    async fn try_connection(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        remote: SocketAddr,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        stream.set_nodelay(true)?;
+        let info = ConnectionInfo {
+            remote,
+            local: stream.local_addr()?,
+            tls: self.tls.is_some(),
+        };
+        let Some(acceptor) = &self.tls else {
+            return self.requests(stream, Sender { info, peer: None }).await;
+        };
+        let handshake = tokio::time::timeout(self.handshake_timeout, acceptor.accept(stream));
+        // Draining: nobody waits for a client that has not even said who it is.
+        let stream = tokio::select! {
+            stream = handshake => stream.map_err(|_| HandshakeError::Slow)?.map_err(HandshakeError::Refused)?,
+            () = self.drain.signaled() => return Ok(()),
+        };
+        let certificate = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(<[CertificateDer<'_>]>::first);
+        let peer = match certificate {
+            Some(certificate) => Some(Peer::from_certificate(certificate).ok_or(HandshakeError::Nameless)?),
+            None => None,
+        };
+        self.requests(stream, Sender { info, peer }).await
+    }
+
+    async fn requests<I>(
+        self: &Arc<Self>,
+        stream: I,
+        sender: Sender,
+    ) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(FirstByte::within(self.first_byte_timeout, stream));
+        let server = self.clone();
+        let service = service_fn(move |request| server.clone().request(request, sender.clone()));
+        let mut connection = std::pin::pin!(self.http.serve_connection_with_upgrades(io, service));
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.drain.signaled() => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await
+    }
+
+    async fn request(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        sender: Sender,
+    ) -> Result<Response<Body>, Infallible> {
+        let extensions = request.extensions_mut();
+        extensions.insert(sender.info);
+        if let Some(peer) = sender.peer {
+            extensions.insert(peer);
+        }
+        let context = trace::extract(request.headers());
+        let span = self.span(context, &request);
+        let response = self.router.clone().oneshot(request.map(Body::new));
+        let response = AssertUnwindSafe(span.instrument(response)).catch_unwind();
+        // The panic hook has already written where; the client learns only that it was our fault.
+        self.tracer
+            .scope(context, response)
+            .await
+            .unwrap_or_else(|_| Ok(internal_error()))
+    }
+
+    /// The span of a request: below the caller's, or the root of a new trace. It ends when the response begins.
+    fn span(&self, context: Option<TraceContext>, request: &Request<Incoming>) -> Span {
+        if !self.tracer.is_on() {
+            return Span::none();
+        }
+        let span = match context {
+            Some(context) => self.tracer.child_of("request", context),
+            None => self.tracer.root("request"),
+        };
+        let mut span = span.kind(SpanKind::Server);
+        if span.is_recording() {
+            span.attribute("http.request.method", request.method().to_string());
+            // Not the query, which may hold a token.
+            span.attribute("url.path", request.uri().path().to_owned());
+        }
+        span
+    }
+}
+
+fn internal_error() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
