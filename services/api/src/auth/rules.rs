@@ -1,0 +1,141 @@
+//! What each identity may do.
+
+use keelson_base_model::status::ApiError;
+
+use crate::auth::{Caller, MASTERS, Request};
+
+const READ: &[&str] = &["get", "list", "watch"];
+const WRITE: &[&str] = &["create", "update", "patch"];
+const ALL: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+
+/// One line of the table: these verbs on these resources ("*" is any). A subresource is written with a
+/// slash; without one the resource itself is meant.
+struct Rule {
+    verbs: &'static [&'static str],
+    resources: &'static [&'static str],
+}
+
+const SCHEDULER: &[Rule] = &[
+    Rule { verbs: READ, resources: &["*"] },
+    Rule { verbs: &["create"], resources: &["pods/binding", "bindings"] },
+    Rule { verbs: &["update", "patch"], resources: &["pods/status"] },
+    Rule { verbs: WRITE, resources: &["events", "leases"] },
+];
+
+/// The control loops create, change and delete on behalf of all others.
+const CONTROLLERS: &[Rule] = &[Rule { verbs: ALL, resources: &["*"] }, Rule { verbs: WRITE, resources: &["*/*"] }];
+
+const PROXY: &[Rule] = &[
+    Rule { verbs: READ, resources: &["services", "endpoints", "nodes", "pods"] },
+    Rule { verbs: WRITE, resources: &["events"] },
+];
+
+/// What kubelets may do; admission narrows the writes to their own node and pods.
+const KUBELET: &[Rule] = &[
+    Rule { verbs: READ, resources: &["pods", "services", "endpoints", "nodes", "namespaces", "leases", "events"] },
+    Rule { verbs: WRITE, resources: &["nodes", "nodes/status", "pods/status", "leases", "events"] },
+    Rule { verbs: &["create", "delete"], resources: &["pods"] },
+];
+
+const GATEWAY: &[Rule] = &[Rule { verbs: READ, resources: &["namespaces"] }];
+
+/// Whether a caller may do something.
+///
+/// # Errors
+/// Forbidden, in Kubernetes' words.
+pub(crate) fn authorize(caller: &Caller, request: Request<'_>) -> Result<(), ApiError> {
+    if caller.is_in(MASTERS) || rules(caller).iter().any(|rule| rule.allows(request)) {
+        return Ok(());
+    }
+    let resource = match request.subresource {
+        "" => request.resource.to_owned(),
+        subresource => format!("{}/{subresource}", request.resource),
+    };
+    let scope = match request.namespace {
+        "" => "at the cluster scope".to_owned(),
+        namespace => format!("in the namespace \"{namespace}\""),
+    };
+    let why = format!(
+        "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {scope}",
+        caller.user, request.verb, request.group
+    );
+    Err(ApiError::forbidden(request.resource, request.name, why))
+}
+
+fn rules(caller: &Caller) -> &'static [Rule] {
+    match caller.user.as_str() {
+        "system:kube-scheduler" => SCHEDULER,
+        "system:kube-controller-manager" => CONTROLLERS,
+        "system:kube-proxy" => PROXY,
+        crate::auth::GATEWAY => GATEWAY,
+        _ if caller.node().is_some() => KUBELET,
+        _ => &[],
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn allows(&self, request: Request<'_>) -> bool {
+        self.verbs.contains(&request.verb) && self.resources.iter().any(|resource| covers(resource, request))
+    }
+}
+
+fn covers(pattern: &str, request: Request<'_>) -> bool {
+    match pattern.split_once('/') {
+        Some((resource, subresource)) => {
+            [request.resource, "*"].contains(&resource)
+                && !request.subresource.is_empty()
+                && [request.subresource, "*"].contains(&subresource)
+        }
+        None => [request.resource, "*"].contains(&pattern) && request.subresource.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_identity_may_do_what_it_is_there_for() {
+        let caller = |user: &str, group: &str| Caller { user: user.into(), groups: vec![group.into()] };
+        let admin = caller("alice", MASTERS);
+        let scheduler = caller("system:kube-scheduler", "");
+        let controllers = caller("system:kube-controller-manager", "");
+        let kubelet = caller("system:node:n1", "system:nodes");
+        let impostor = caller("system:node:n1", "");
+        let stranger = caller("mallory", "");
+        for (caller, verb, resource, subresource, allowed) in [
+            (&admin, "delete", "nodes", "", true),
+            (&scheduler, "watch", "pods", "", true),
+            (&scheduler, "create", "pods", "binding", true),
+            (&scheduler, "create", "pods", "", false),
+            (&scheduler, "delete", "pods", "", false),
+            (&controllers, "create", "pods", "", true),
+            (&controllers, "update", "namespaces", "finalize", true),
+            (&controllers, "deletecollection", "events", "", true),
+            (&kubelet, "patch", "pods", "status", true),
+            (&kubelet, "update", "pods", "", false),
+            (&kubelet, "delete", "pods", "", true),
+            (&kubelet, "create", "services", "", false),
+            (&kubelet, "list", "secrets", "", false),
+            (&impostor, "list", "pods", "", false),
+            (&stranger, "list", "pods", "", false),
+        ] {
+            let request = Request { verb, resource, group: "", subresource, namespace: "default", name: "" };
+            assert_eq!(authorize(caller, request).is_ok(), allowed, "{} {verb} {resource}/{subresource}", caller.user);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_who_may_not_do_what() {
+        let caller = Caller { user: "bob".into(), groups: Vec::new() };
+        let request =
+            Request { verb: "list", resource: "pods", group: "", subresource: "", namespace: "default", name: "" };
+        let error = authorize(&caller, request).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "pods is forbidden: User \"bob\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\""
+        );
+    }
+}

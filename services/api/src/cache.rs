@@ -1,0 +1,189 @@
+//! The watch cache: what every read is served from.
+//!
+//! One [`Cache`] per kind holds a persistent ordered map of encoded objects, a bounded ring of the latest
+//! changes and the watchers. The one [`feed`] of the process applies the store's history to all of them. A
+//! list is a snapshot of the map; a watch starts from the ring and then hears of each change once. Nothing
+//! here decodes an object twice, and nothing is done per reader but to hand over shared bytes.
+
+mod entry;
+mod event;
+pub(crate) mod feed;
+mod filter;
+mod progress;
+mod ring;
+mod watchers;
+
+pub(crate) use self::entry::{Entry, Index, TypedIndex};
+pub(crate) use self::event::{Event, initial as initial_frame};
+pub(crate) use self::feed::{Feed, Sink};
+pub(crate) use self::filter::Filter;
+pub(crate) use self::progress::Progress;
+pub(crate) use self::watchers::{Delivery, Subscription};
+
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use imbl::OrdMap;
+use keelson_base_model::status::ApiError;
+
+use self::ring::Ring;
+use self::watchers::Watchers;
+
+/// The objects of one kind, as of some revision.
+#[derive(Clone, Default)]
+pub(crate) struct Snapshot {
+    /// The last change that it holds.
+    pub(crate) revision: u64,
+    /// Every object, by its path: `namespace/name`, or the name alone.
+    pub(crate) entries: OrdMap<Arc<str>, Arc<Entry>>,
+}
+
+/// One page of a list.
+pub(crate) struct Page {
+    /// Encoded objects, in order of their paths.
+    pub(crate) items: Vec<Bytes>,
+    /// The state that the page shows.
+    pub(crate) revision: u64,
+    /// Path of the last object, if there are more behind it.
+    pub(crate) next: Option<Arc<str>>,
+    /// How many objects are behind it; unknown if a selector chose them.
+    pub(crate) remaining: Option<i64>,
+}
+
+/// The watch cache of one kind.
+pub(crate) struct Cache {
+    index: Box<dyn Index>,
+    snapshot: ArcSwap<Snapshot>,
+    live: Mutex<Live>,
+    progress: Progress,
+}
+
+/// What changes together: the ring and who listens.
+struct Live {
+    ring: Ring,
+    watchers: Watchers,
+}
+
+/// A watch as it begins: what there is now, and what follows.
+pub(crate) struct Watch {
+    /// Objects to deliver first; none for a watch from a revision.
+    pub(crate) initial: Vec<Arc<Entry>>,
+    /// The state that `initial` shows.
+    pub(crate) revision: u64,
+    /// Everything after it.
+    pub(crate) changes: Subscription,
+}
+
+// === impl Cache ===
+
+impl Cache {
+    /// An empty cache. `index` tells what can be selected of an object.
+    pub(crate) fn new(index: Box<dyn Index>, progress: Progress) -> Arc<Self> {
+        Arc::new(Self {
+            index,
+            snapshot: ArcSwap::default(),
+            live: Mutex::new(Live { ring: Ring::default(), watchers: Watchers::default() }),
+            progress,
+        })
+    }
+
+    /// Where the kind's keys begin in the store.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.index.prefix()
+    }
+
+    /// How far all caches have come.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The state as it is now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// One object, as of now.
+    pub(crate) fn get(&self, path: &str) -> Option<Arc<Entry>> {
+        self.snapshot.load().entries.get(path).cloned()
+    }
+
+    /// A page of what the filter meets, from behind `after`; all of it if `limit` is 0.
+    pub(crate) fn list(&self, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
+        // Read before the snapshot: the snapshot then holds at least that much of this kind.
+        let reached = self.progress.revision();
+        let snapshot = self.snapshot.load();
+        let mut page = Page { items: Vec::new(), revision: reached.max(snapshot.revision), next: None, remaining: None };
+        let mut last = None;
+        let mut found = entries(&snapshot, filter, after).filter(|entry| filter.matches(entry));
+        for entry in found.by_ref() {
+            if limit > 0 && page.items.len() == limit {
+                page.next = last;
+                page.remaining = (!filter.selects()).then(|| 1 + found.count() as i64);
+                return page;
+            }
+            page.items.push(entry.object.clone());
+            last = Some(entry.path.clone());
+        }
+        page
+    }
+
+    /// Begins a watch: from the changes after `from`, or from what there is now.
+    ///
+    /// # Errors
+    /// Expired if the ring no longer reaches back to `from`.
+    pub(crate) fn watch(self: &Arc<Self>, filter: Filter, from: Option<u64>) -> Result<Watch, ApiError> {
+        let reached = self.progress.revision();
+        let mut live = self.live();
+        let snapshot = self.snapshot.load();
+        let revision = reached.max(snapshot.revision);
+        let (initial, missed) = match from {
+            Some(from) => (Vec::new(), live.ring.after(from).map_err(|oldest| too_old(from, oldest))?),
+            None => {
+                let initial = entries(&snapshot, &filter, None).filter(|entry| filter.matches(entry)).cloned();
+                (initial.collect(), Vec::new())
+            }
+        };
+        let missed = missed.into_iter().filter_map(|event| filter.deliver(&event)).collect();
+        let (id, receiver) = live.watchers.add(filter);
+        drop(live);
+        Ok(Watch { initial, revision, changes: Subscription::new(self.clone(), id, missed, receiver) })
+    }
+
+    /// Forgets a watcher.
+    fn unwatch(&self, id: u64) {
+        self.live().watchers.remove(id);
+    }
+
+    /// How many watchers there are.
+    pub(crate) fn watchers(&self) -> usize {
+        self.live().watchers.len()
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        // The data is whole even if a panic unwound through a holder: every change of it is one call.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entries that a filter's namespace and name leave to look at, in order.
+fn entries<'a>(snapshot: &'a Snapshot, filter: &'a Filter, after: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Entry>> {
+    let prefix = filter.path_prefix();
+    let start = match after {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix),
+    };
+    snapshot
+        .entries
+        .range::<(Bound<&str>, Bound<&str>), str>((start, Bound::Unbounded))
+        .map(|(_, entry)| entry)
+        .take_while(move |entry| entry.path.starts_with(prefix))
+}
+
+fn too_old(from: u64, oldest: u64) -> ApiError {
+    ApiError::expired(format!("too old resource version: {from} ({oldest})"))
+}
+
+#[cfg(test)]
+mod tests;

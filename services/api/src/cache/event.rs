@@ -1,0 +1,75 @@
+//! One change of one object, encoded once for all who hear of it.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use keelson_proto::v1::{RawWatchEvent, WatchEventType};
+use keelson_proto::{Message, wire};
+
+use crate::cache::Entry;
+
+/// One change of one object.
+#[derive(Debug)]
+pub(crate) struct Event {
+    /// The revision of the change.
+    pub(crate) revision: u64,
+    /// The object before; none if it began to exist.
+    pub(crate) old: Option<Arc<Entry>>,
+    /// The object after; none if it ceased to exist.
+    pub(crate) new: Option<Arc<Entry>>,
+    added: OnceLock<Bytes>,
+    modified: OnceLock<Bytes>,
+    deleted: OnceLock<Bytes>,
+}
+
+// === impl Event ===
+
+impl Event {
+    /// A change. One of `old` and `new` is there.
+    pub(crate) fn new(revision: u64, old: Option<Arc<Entry>>, new: Option<Arc<Entry>>) -> Self {
+        Self { revision, old, new, added: OnceLock::new(), modified: OnceLock::new(), deleted: OnceLock::new() }
+    }
+
+    /// The watch frame that tells of the change as `kind`, encoded at most once.
+    pub(crate) fn frame(&self, kind: WatchEventType) -> Bytes {
+        let (slot, entry) = match kind {
+            WatchEventType::Added => (&self.added, &self.new),
+            WatchEventType::Modified => (&self.modified, &self.new),
+            _ => (&self.deleted, &self.old),
+        };
+        let encode = || match entry {
+            // The last state of an object that is gone carries the revision of its end.
+            Some(entry) if kind == WatchEventType::Deleted => {
+                frame(kind, entry, wire::with_resource_version(&entry.object, self.revision), self.revision)
+            }
+            Some(entry) => frame(kind, entry, entry.object.clone(), self.revision),
+            None => Bytes::new(),
+        };
+        slot.get_or_init(encode).clone()
+    }
+
+    /// About how much memory the event keeps alive beside the current objects.
+    pub(crate) fn weight(&self) -> usize {
+        self.old.as_ref().map_or(0, |old| old.object.len()) + 512
+    }
+}
+
+/// The frame of an object that a watch begins with.
+pub(crate) fn initial(entry: &Entry) -> Bytes {
+    frame(WatchEventType::Added, entry, entry.object.clone(), entry.revision)
+}
+
+fn frame(kind: WatchEventType, entry: &Entry, object: Bytes, revision: u64) -> Bytes {
+    let trace = entry.trace.map(|trace| Bytes::copy_from_slice(&trace.to_bytes())).unwrap_or_default();
+    RawWatchEvent {
+        r#type: kind.into(),
+        object,
+        namespace: entry.namespace().to_owned(),
+        name: entry.name().to_owned(),
+        uid: entry.uid.to_string(),
+        revision,
+        trace_context: trace,
+    }
+    .encode_to_vec()
+    .into()
+}

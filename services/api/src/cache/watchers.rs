@@ -1,0 +1,150 @@
+//! Who listens to the changes of one kind, found by what they could be interested in.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keelson_proto::v1::WatchEventType;
+use tokio::sync::mpsc;
+
+use crate::cache::filter::Interest;
+use crate::cache::{Cache, Event, Filter, Progress};
+
+/// Changes that a watcher may be behind before it is given up.
+const MOST_BEHIND: usize = 4096;
+
+/// A change, and what it is to one watcher.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    /// The change.
+    pub(crate) event: Arc<Event>,
+    /// How the watcher is told of it.
+    pub(crate) kind: WatchEventType,
+}
+
+/// All watchers of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    last: u64,
+    interests: HashMap<u64, Interest>,
+    by_interest: HashMap<Interest, HashMap<u64, Watcher>>,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    filter: Filter,
+    sender: mpsc::Sender<Delivery>,
+}
+
+/// The changes that a watcher hears of, in order. Ends when the watcher fell too far behind.
+pub(crate) struct Subscription {
+    cache: Arc<Cache>,
+    id: u64,
+    missed: VecDeque<Delivery>,
+    receiver: mpsc::Receiver<Delivery>,
+}
+
+// === impl Delivery ===
+
+impl Delivery {
+    /// The watch frame.
+    pub(crate) fn frame(&self) -> Bytes {
+        self.event.frame(self.kind)
+    }
+}
+
+// === impl Watchers ===
+
+impl Watchers {
+    /// Adds a watcher.
+    pub(crate) fn add(&mut self, filter: Filter) -> (u64, mpsc::Receiver<Delivery>) {
+        let (sender, receiver) = mpsc::channel(MOST_BEHIND);
+        self.last += 1;
+        let interest = filter.interest();
+        self.interests.insert(self.last, interest.clone());
+        self.by_interest.entry(interest).or_default().insert(self.last, Watcher { filter, sender });
+        (self.last, receiver)
+    }
+
+    /// Forgets a watcher.
+    pub(crate) fn remove(&mut self, id: u64) {
+        let Some(interest) = self.interests.remove(&id) else { return };
+        if let Some(watchers) = self.by_interest.get_mut(&interest) {
+            watchers.remove(&id);
+            if watchers.is_empty() {
+                self.by_interest.remove(&interest);
+            }
+        }
+    }
+
+    /// Forgets all: each finds its subscription ended.
+    pub(crate) fn clear(&mut self) {
+        self.interests.clear();
+        self.by_interest.clear();
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.interests.len()
+    }
+
+    /// Tells everyone whom it concerns. Who is too far behind is forgotten: its channel ends, and with it the
+    /// watch, so that nothing is skipped in silence.
+    pub(crate) fn tell(&mut self, event: &Arc<Event>) {
+        if self.interests.is_empty() {
+            return;
+        }
+        for interest in Interest::of(event) {
+            let Some(watchers) = self.by_interest.get_mut(&interest) else { continue };
+            watchers.retain(|id, watcher| {
+                let Some(delivery) = watcher.filter.deliver(event) else { return true };
+                let told = watcher.sender.try_send(delivery).is_ok();
+                if !told {
+                    self.interests.remove(id);
+                }
+                told
+            });
+            if watchers.is_empty() {
+                self.by_interest.remove(&interest);
+            }
+        }
+    }
+}
+
+// === impl Subscription ===
+
+impl Subscription {
+    /// A subscription that begins with what the ring had.
+    pub(crate) fn new(
+        cache: Arc<Cache>,
+        id: u64,
+        missed: VecDeque<Delivery>,
+        receiver: mpsc::Receiver<Delivery>,
+    ) -> Self {
+        Self { cache, id, missed, receiver }
+    }
+
+    /// How far all caches have come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.cache.progress().clone()
+    }
+
+    /// The next change; None if the watcher fell too far behind or the cache began anew.
+    pub(crate) async fn next(&mut self) -> Option<Delivery> {
+        match self.missed.pop_front() {
+            Some(delivery) => Some(delivery),
+            None => self.receiver.recv().await,
+        }
+    }
+
+    /// The next change, if it is already there.
+    pub(crate) fn ready(&mut self) -> Option<Delivery> {
+        self.missed.pop_front().or_else(|| self.receiver.try_recv().ok())
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.cache.unwatch(self.id);
+    }
+}

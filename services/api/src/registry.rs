@@ -1,0 +1,79 @@
+//! The registries: one generic machine, one small strategy per kind.
+//!
+//! A [`Registry`] decodes what it is asked to write, lets the kind's [`Strategy`] and admission have their
+//! say, and commits with compare-and-set; reads are the watch cache's. [`Noun`] is the same without the
+//! kind's type: bytes in, bytes out, which is what the rpc layer serves.
+
+mod create;
+mod delete;
+mod endpoints;
+mod event;
+mod lease;
+mod mutate;
+mod namespace;
+mod node;
+mod noun;
+mod patch;
+mod pod;
+mod read;
+mod replicationcontroller;
+mod service;
+mod stored;
+mod strategy;
+mod token;
+mod update;
+
+use std::sync::Arc;
+
+use keelson_api_store::Store;
+use keelson_proto::Object;
+
+pub(crate) use self::endpoints::EndpointsStrategy;
+pub(crate) use self::event::EventStrategy;
+pub(crate) use self::lease::LeaseStrategy;
+pub(crate) use self::namespace::NamespaceStrategy;
+pub(crate) use self::node::NodeStrategy;
+pub(crate) use self::noun::Noun;
+pub(crate) use self::pod::PodStrategy;
+pub(crate) use self::replicationcontroller::ReplicationControllerStrategy;
+pub(crate) use self::service::ServiceStrategy;
+pub(crate) use self::strategy::{Deletion, Reservation, Strategy};
+pub(crate) use self::update::Part;
+
+use crate::admission::Admission;
+use crate::cache::Cache;
+
+/// The registry of one kind.
+pub(crate) struct Registry<S> {
+    strategy: S,
+    store: Arc<dyn Store>,
+    cache: Arc<Cache>,
+    admission: Arc<Admission>,
+}
+
+// === impl Registry ===
+
+impl<S: Strategy> Registry<S> {
+    /// A registry over a store, its kind's cache, and what may refuse a write.
+    pub(crate) fn new(strategy: S, store: Arc<dyn Store>, cache: Arc<Cache>, admission: Arc<Admission>) -> Arc<Self> {
+        Arc::new(Self { strategy, store, cache, admission })
+    }
+
+    /// The path of an object below the kind's prefix.
+    fn path(namespace: &str, name: &str) -> String {
+        if S::Object::KIND.namespaced { format!("{namespace}/{name}") } else { name.to_owned() }
+    }
+
+    fn key(path: &str) -> String {
+        format!("{}{path}", S::PREFIX)
+    }
+}
+
+/// The values of an object's selectable fields.
+fn fields_of(
+    names: &'static [&'static str],
+    value: impl Fn(&str) -> Option<std::borrow::Cow<'static, str>>,
+) -> Vec<(&'static str, String)> {
+    let _ = &value;
+    names.iter().filter_map(|name| Some((*name, value(name)?.into_owned()))).collect()
+}

@@ -1,0 +1,134 @@
+//! Storing a new object.
+
+use bytes::Bytes;
+use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, Op};
+use keelson_base_model::names::generate_name;
+use keelson_base_model::status::ApiError;
+use keelson_proto::{Message, Object};
+use keelson_proto::meta::{CreateOptions, Time};
+use keelson_proto::v1::RawCreateRequest;
+
+use crate::auth::Caller;
+use crate::errors::{dry_run, from_store, refused};
+use crate::registry::stored::Encoded;
+use crate::registry::{Registry, Strategy};
+
+/// How often a lost race for a generated name or a reserved key is tried again.
+const MOST_TRIES: usize = 16;
+
+// === impl Registry ===
+
+impl<S: Strategy> Registry<S> {
+    /// Stores a new object and answers with it.
+    ///
+    /// # Errors
+    /// BadRequest, Invalid, AlreadyExists, and what admission or the kind's reservations refuse.
+    pub(crate) async fn create(&self, caller: &Caller, request: RawCreateRequest) -> Result<Bytes, ApiError> {
+        let object = S::Object::decode(request.object)
+            .map_err(|error| ApiError::bad_request(format!("cannot decode the {}: {error}", S::Object::KIND.kind)))?;
+        self.create_object(caller, &request.namespace, object, &request.options.unwrap_or_default()).await
+    }
+
+    /// The same, of a decoded object.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub(crate) async fn create_object(
+        &self,
+        caller: &Caller,
+        namespace: &str,
+        mut object: S::Object,
+        options: &CreateOptions,
+    ) -> Result<Bytes, ApiError> {
+        let dry_run = dry_run(&options.dry_run)?;
+        place::<S>(&mut object, namespace)?;
+        begin(&mut object)?;
+        self.strategy.set_defaults(&mut object);
+        self.strategy.prepare_create(&mut object);
+        self.admission.create::<S::Object>(caller, &object).await?;
+        refused::<S::Object>(&object, self.strategy.validate_create(&object))?;
+
+        let generated = object.metadata().name.is_empty();
+        for _ in 0..MOST_TRIES {
+            if generated {
+                let name = generate_name(&object.metadata().generate_name);
+                object.metadata_mut().name = name;
+            }
+            if let Some(created) = self.try_create(&mut object, dry_run).await? {
+                return Ok(created);
+            }
+            if !generated && self.exists(&object).await? {
+                break;
+            }
+        }
+        Err(ApiError::already_exists(S::Object::KIND, &object.metadata().name))
+    }
+
+    /// One attempt; None if a key of it was taken.
+    async fn try_create(&self, object: &mut S::Object, dry_run: bool) -> Result<Option<Bytes>, ApiError> {
+        let reservation = self.strategy.reserve(None, Some(object))?;
+        let key = Self::key(&Self::path(&object.metadata().namespace, &object.metadata().name));
+        let encoded = Encoded::new(object);
+        if dry_run {
+            return Ok(if self.exists(object).await? { None } else { Some(encoded.unwritten()) });
+        }
+        let mut compares = vec![Compare { key: key.clone(), expect: Expect::Absent }];
+        let mut ops = vec![Op::Put { key, value: encoded.value.clone(), ttl: self.strategy.ttl() }];
+        compares.extend(reservation.compares);
+        ops.extend(reservation.ops);
+        let keys: Vec<String> = compares.iter().map(|compare| compare.key.clone()).collect();
+        match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
+            CommitOutcome::Committed { revision, .. } => Ok(Some(encoded.at(revision))),
+            CommitOutcome::Conflict { index, current, .. } => {
+                if index > 0 && let Some(key) = keys.get(index) {
+                    self.strategy.lost(key, current.as_ref());
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn exists(&self, object: &S::Object) -> Result<bool, ApiError> {
+        let key = Self::key(&Self::path(&object.metadata().namespace, &object.metadata().name));
+        Ok(self.store.get(&key).await.map_err(from_store)?.is_some())
+    }
+}
+
+/// Gives the object the namespace of the request, or checks that it is the same.
+pub(super) fn place<S: Strategy>(object: &mut S::Object, namespace: &str) -> Result<(), ApiError> {
+    let meta = object.metadata_mut();
+    if !S::Object::KIND.namespaced {
+        return match (meta.namespace.as_str(), namespace) {
+            ("", "") => Ok(()),
+            _ => Err(ApiError::bad_request(format!("{} live in no namespace", S::Object::KIND.plural))),
+        };
+    }
+    if meta.namespace.is_empty() {
+        meta.namespace = namespace.to_owned();
+    }
+    if meta.namespace.is_empty() {
+        return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
+    }
+    if !namespace.is_empty() && meta.namespace != namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+/// Sets what the server sets on every new object, and refuses or drops what a client may not.
+fn begin<K: Object>(object: &mut K) -> Result<(), ApiError> {
+    let meta = object.metadata_mut();
+    if !meta.resource_version.is_empty() && meta.resource_version != "0" {
+        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    meta.uid = uuid::Uuid::new_v4().to_string();
+    meta.creation_timestamp = Some(Time::now());
+    meta.deletion_timestamp = None;
+    meta.deletion_grace_period_seconds = None;
+    meta.self_link.clear();
+    meta.managed_fields.clear();
+    meta.generation = 0;
+    Ok(())
+}

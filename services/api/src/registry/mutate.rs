@@ -1,0 +1,140 @@
+//! Changing an object: read, change, compare-and-set, and again if somebody else was quicker.
+
+use bytes::Bytes;
+use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, KeyValue, Op};
+use keelson_base_model::status::ApiError;
+use keelson_proto::{Message, Object};
+
+use crate::errors::from_store;
+use crate::registry::stored::{Encoded, Stored};
+use crate::registry::{Registry, Strategy};
+
+/// How often a lost race is run again.
+const MOST_TRIES: usize = 32;
+
+/// What a change makes of an object.
+pub(super) enum Change<K> {
+    /// It is written.
+    Write(Box<K>),
+    /// It is removed; this is its last state.
+    Remove(Box<K>),
+    /// It stays as it is.
+    Keep,
+}
+
+/// What a mutation came to.
+pub(super) struct Mutated {
+    /// The object as it is now, or was last, encoded.
+    pub(super) object: Bytes,
+    /// Whether it was removed.
+    pub(super) removed: bool,
+}
+
+// === impl Registry ===
+
+impl<S: Strategy> Registry<S> {
+    /// Changes one object. `change` is called with the object as it is, again for every race lost, and must
+    /// not have effects. It is first tried on the cache's state; what it refuses there is tried on the
+    /// store's before it is an error.
+    ///
+    /// # Errors
+    /// NotFound, what `change` refuses, Conflict after too many lost races, and the store's.
+    pub(super) async fn mutate(
+        &self,
+        path: &str,
+        dry_run: bool,
+        mut change: impl FnMut(&S::Object) -> Result<Change<S::Object>, ApiError> + Send,
+    ) -> Result<Mutated, ApiError> {
+        let mut current = match self.cache.get(path) {
+            Some(entry) => Some(Stored::from_cache(&entry.object, entry.revision)?),
+            None => None,
+        };
+        let mut fresh = false;
+        for _ in 0..MOST_TRIES {
+            let Some(stored) = &current else {
+                if fresh {
+                    return Err(self.not_found(path));
+                }
+                current = self.load(path).await?;
+                fresh = true;
+                continue;
+            };
+            let changed = match change(&stored.object) {
+                Err(_) if !fresh => {
+                    current = self.load(path).await?;
+                    fresh = true;
+                    continue;
+                }
+                changed => changed?,
+            };
+            match self.commit_change(path, stored, changed, dry_run).await? {
+                Ok(mutated) => return Ok(mutated),
+                Err(newer) => current = newer.as_ref().map(Stored::from_store).transpose()?,
+            }
+            fresh = true;
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        Err(ApiError::conflict(S::Object::KIND, name))
+    }
+
+    /// The object as the store has it now.
+    pub(super) async fn load(&self, path: &str) -> Result<Option<Stored<S::Object>>, ApiError> {
+        let stored = self.store.get(&Self::key(path)).await.map_err(from_store)?;
+        stored.as_ref().map(Stored::from_store).transpose()
+    }
+
+    /// That there is no such object.
+    pub(super) fn not_found(&self, path: &str) -> ApiError {
+        ApiError::not_found(S::Object::KIND, path.rsplit('/').next().unwrap_or(path))
+    }
+
+    /// Commits a change to what `old` was. The inner error is what another writer made of it.
+    async fn commit_change(
+        &self,
+        path: &str,
+        old: &Stored<S::Object>,
+        change: Change<S::Object>,
+        dry_run: bool,
+    ) -> Result<Result<Mutated, Option<KeyValue>>, ApiError> {
+        let key = Self::key(path);
+        let (encoded, op, reservation) = match change {
+            Change::Keep => return Ok(Ok(Mutated { object: old.object.encode_to_vec().into(), removed: false })),
+            Change::Remove(mut last) => {
+                let reservation = self.strategy.reserve(Some(&old.object), None)?;
+                (Encoded::new(&mut *last), None, reservation)
+            }
+            Change::Write(mut new) => {
+                let reservation = self.strategy.reserve(Some(&old.object), Some(&mut *new))?;
+                let unchanged = {
+                    new.metadata_mut().resource_version = old.object.metadata().resource_version.clone();
+                    *new == old.object
+                };
+                if unchanged {
+                    return Ok(Ok(Mutated { object: old.object.encode_to_vec().into(), removed: false }));
+                }
+                let encoded = Encoded::new(&mut *new);
+                let put = Op::Put { key: key.clone(), value: encoded.value.clone(), ttl: self.strategy.ttl() };
+                (encoded, Some(put), reservation)
+            }
+        };
+        let removed = op.is_none();
+        if dry_run {
+            return Ok(Ok(Mutated { object: encoded.at(old.revision), removed }));
+        }
+        let mut compares = vec![Compare { key: key.clone(), expect: Expect::ModRevision(old.revision) }];
+        let mut ops = vec![op.unwrap_or(Op::Delete { key })];
+        compares.extend(reservation.compares);
+        ops.extend(reservation.ops);
+        let keys: Vec<String> = compares.iter().map(|compare| compare.key.clone()).collect();
+        match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
+            CommitOutcome::Committed { revision, .. } => Ok(Ok(Mutated { object: encoded.at(revision), removed })),
+            CommitOutcome::Conflict { index: 0, current, .. } => Ok(Err(current)),
+            CommitOutcome::Conflict { index, current, .. } => {
+                if let Some(key) = keys.get(index) {
+                    self.strategy.lost(key, current.as_ref());
+                }
+                Ok(Err(self.store.get(&Self::key(path)).await.map_err(from_store)?))
+            }
+        }
+    }
+}

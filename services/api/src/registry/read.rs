@@ -1,0 +1,180 @@
+//! Reading: get, list, watch, all from the cache.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keelson_api_store::{KeyValue, RangeRequest};
+use keelson_base_model::fields::FieldSelector;
+use keelson_base_model::labels::Selector;
+use keelson_base_model::status::ApiError;
+use keelson_proto::meta::ListMeta;
+use keelson_proto::v1::{GetRequest, ListRequest, RawList, WatchRequest};
+use keelson_proto::Object;
+
+use crate::cache::{Entry, Filter, Index, Page, TypedIndex, Watch};
+use crate::errors::from_store;
+use crate::registry::token::Token;
+use crate::registry::{Registry, Strategy};
+
+/// Objects read from the store at once for a page of an old state.
+const STORE_PAGE: usize = 500;
+
+// === impl Registry ===
+
+impl<S: Strategy> Registry<S> {
+    /// Reads one object.
+    ///
+    /// # Errors
+    /// NotFound, and a timeout if the cache does not reach the store's head.
+    pub(crate) async fn get(&self, request: &GetRequest) -> Result<Bytes, ApiError> {
+        self.reach(&request.resource_version).await?;
+        let path = Self::path(&request.namespace, &request.name);
+        self.cache.get(&path).map(|entry| entry.object.clone()).ok_or_else(|| self.not_found(&path))
+    }
+
+    /// Lists objects, or a page of them.
+    ///
+    /// # Errors
+    /// BadRequest for a bad selector or token, Expired for a state that is gone.
+    pub(crate) async fn list(&self, request: &ListRequest) -> Result<RawList, ApiError> {
+        let filter = self.filter(&request.namespace, &request.label_selector, &request.field_selector)?;
+        let limit = usize::try_from(request.limit)
+            .map_err(|_| ApiError::bad_request("limit must be greater than or equal to 0"))?;
+        if !request.r#continue.is_empty() {
+            let token = Token::parse(&request.r#continue)?;
+            return self.list_at(&filter, token.revision, Some(token.after), limit).await;
+        }
+        match (request.resource_version_match.as_str(), revision(&request.resource_version)?) {
+            ("Exact", Some(revision)) if revision > 0 => return self.list_at(&filter, revision, None, limit).await,
+            ("Exact", _) => return Err(ApiError::bad_request("resourceVersionMatch Exact needs a resourceVersion")),
+            ("NotOlderThan", None) => {
+                return Err(ApiError::bad_request("resourceVersionMatch needs a resourceVersion"));
+            }
+            ("" | "NotOlderThan", _) => {}
+            (other, _) => return Err(ApiError::bad_request(format!("unknown resourceVersionMatch {other:?}"))),
+        }
+        self.reach(&request.resource_version).await?;
+        Ok(answer(self.cache.list(&filter, None, limit)))
+    }
+
+    /// Begins a watch.
+    ///
+    /// # Errors
+    /// BadRequest for a bad selector, Expired if the revision asked for is gone.
+    pub(crate) async fn watch(&self, request: &WatchRequest) -> Result<Watch, ApiError> {
+        let filter = self.filter(&request.namespace, &request.label_selector, &request.field_selector)?;
+        let from = revision(&request.resource_version)?;
+        if request.send_initial_events == Some(true) {
+            self.reach(&request.resource_version).await?;
+            return self.cache.watch(filter, None);
+        }
+        match from {
+            Some(0) => self.cache.watch(filter, None),
+            Some(from) => {
+                // A client may come with a revision that this replica has yet to hear of.
+                self.cache.progress().reach(from).await?;
+                self.cache.watch(filter, Some(from))
+            }
+            None => {
+                self.reach("").await?;
+                self.cache.watch(filter, None)
+            }
+        }
+    }
+
+    /// Waits until the cache holds what a reader asks for: the store's head, or a revision.
+    async fn reach(&self, resource_version: &str) -> Result<(), ApiError> {
+        let wanted = match revision(resource_version)? {
+            Some(revision) => revision,
+            None => self.store.head().await.map_err(from_store)?,
+        };
+        self.cache.progress().reach(wanted).await
+    }
+
+    /// A page of an exact state: from the cache if that has it, else from the store's history.
+    async fn list_at(
+        &self,
+        filter: &Filter,
+        revision: u64,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<RawList, ApiError> {
+        self.cache.progress().reach(revision).await?;
+        let snapshot = self.cache.snapshot();
+        if snapshot.revision <= revision && self.cache.progress().revision() == revision {
+            return Ok(answer(self.cache.list(filter, after.as_deref(), limit)));
+        }
+        let index = TypedIndex { prefix: S::PREFIX, fields: S::fields };
+        let mut page = Page { items: Vec::new(), revision, next: None, remaining: None };
+        let mut request = RangeRequest {
+            prefix: Self::key(filter.path_prefix()),
+            start_after: after.map(|after| Self::key(&after)),
+            limit: STORE_PAGE,
+            revision: Some(revision),
+        };
+        let mut last: Option<Arc<str>> = None;
+        loop {
+            let found = self.store.range(request.clone()).await.map_err(token_expired)?;
+            let next = request.after(&found);
+            for entry in found.items.iter().filter_map(|stored| read(&index, stored)) {
+                if !filter.matches(&entry) {
+                    continue;
+                }
+                if limit > 0 && page.items.len() == limit {
+                    page.next = last;
+                    return Ok(answer(page));
+                }
+                page.items.push(entry.object);
+                last = Some(entry.path);
+            }
+            match next {
+                Some(next) => request = next,
+                None => return Ok(answer(page)),
+            }
+        }
+    }
+
+    fn filter(&self, namespace: &str, labels: &str, fields: &str) -> Result<Filter, ApiError> {
+        let labels = Selector::parse(labels)
+            .map_err(|error| ApiError::bad_request(format!("unable to parse requirement: {error}")))?;
+        let fields = FieldSelector::parse(fields)
+            .map_err(|error| ApiError::bad_request(format!("unable to parse field selector: {error}")))?;
+        fields.check(S::FIELDS).map_err(|unsupported| ApiError::bad_request(unsupported.to_string()))?;
+        let namespace = if S::Object::KIND.namespaced { namespace } else { "" };
+        Ok(Filter::new(namespace, labels, fields))
+    }
+}
+
+fn read(index: &impl Index, stored: &KeyValue) -> Option<Entry> {
+    index.entry(stored).ok()
+}
+
+/// A page as it goes over the wire.
+fn answer(page: Page) -> RawList {
+    let token = page.next.as_ref().map(|after| Token { revision: page.revision, after: after.to_string() });
+    let metadata = ListMeta {
+        resource_version: page.revision.to_string(),
+        r#continue: token.map(|token| token.to_string()).unwrap_or_default(),
+        remaining_item_count: page.remaining,
+        ..ListMeta::default()
+    };
+    RawList { metadata: Some(metadata), items: page.items }
+}
+
+/// A resourceVersion as a revision; None if it is not given.
+fn revision(resource_version: &str) -> Result<Option<u64>, ApiError> {
+    if resource_version.is_empty() {
+        return Ok(None);
+    }
+    let parsed = resource_version.parse();
+    parsed.map(Some).map_err(|_| ApiError::bad_request(format!("invalid resource version {resource_version:?}")))
+}
+
+fn token_expired(error: keelson_api_store::Error) -> ApiError {
+    match error {
+        keelson_api_store::Error::Compacted { .. } => ApiError::expired(
+            "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.",
+        ),
+        error => from_store(error),
+    }
+}

@@ -1,0 +1,124 @@
+//! Replication controllers.
+
+use keelson_base_model::field::ErrorList;
+use keelson_base_model::status::ApiError;
+use keelson_base_model::{labels, rc, scale};
+use keelson_proto::Object;
+use keelson_proto::autoscaling::{Scale, ScaleSpec, ScaleStatus};
+use keelson_proto::core::{ReplicationController, ReplicationControllerStatus};
+use keelson_proto::meta::ObjectMeta;
+use keelson_proto::v1::{GetRequest, ScaleRequest};
+
+use crate::auth::Caller;
+use crate::errors::{dry_run, refused};
+use crate::registry::update::Part;
+use crate::registry::{Registry, Strategy};
+
+/// What is particular to replication controllers: a generation that counts changes of the spec, and a scale.
+pub(crate) struct ReplicationControllerStrategy;
+
+// === impl ReplicationControllerStrategy ===
+
+impl Strategy for ReplicationControllerStrategy {
+    type Object = ReplicationController;
+    const PREFIX: &'static str = "/registry/controllers/";
+    const FIELDS: &'static [&'static str] = rc::FIELDS;
+
+    fn fields(object: &ReplicationController) -> Vec<(&'static str, String)> {
+        super::fields_of(rc::FIELDS, |field| rc::field(object, field))
+    }
+
+    fn set_defaults(&self, object: &mut ReplicationController) {
+        rc::set_defaults(object);
+    }
+
+    fn prepare_create(&self, object: &mut ReplicationController) {
+        object.metadata.generation = 1;
+        object.status = ReplicationControllerStatus::default();
+    }
+
+    fn validate_create(&self, object: &ReplicationController) -> ErrorList {
+        rc::validate(object)
+    }
+
+    fn prepare_update(&self, new: &mut ReplicationController, old: &ReplicationController) {
+        new.status = old.status.clone();
+        if new.spec != old.spec {
+            new.metadata.generation = old.metadata.generation + 1;
+        }
+    }
+
+    fn validate_update(&self, new: &ReplicationController, old: &ReplicationController) -> ErrorList {
+        rc::validate_update(new, old)
+    }
+
+    fn has_status(&self) -> bool {
+        true
+    }
+
+    fn prepare_status(&self, new: &mut ReplicationController, old: &ReplicationController) {
+        new.spec = old.spec.clone();
+        new.metadata = old.metadata.clone();
+    }
+
+    fn validate_status(&self, new: &ReplicationController, old: &ReplicationController) -> ErrorList {
+        rc::validate_status_update(new, old)
+    }
+}
+
+// === impl Registry ===
+
+impl Registry<ReplicationControllerStrategy> {
+    /// Reads the scale.
+    ///
+    /// # Errors
+    /// NotFound.
+    pub(crate) async fn scale_of(&self, request: &GetRequest) -> Result<Scale, ApiError> {
+        let object = self.get(request).await?;
+        decode(object).map(|rc| scale_of(&rc))
+    }
+
+    /// Sets the number of replicas wanted.
+    ///
+    /// # Errors
+    /// NotFound, Conflict, Invalid.
+    pub(crate) async fn scale(&self, caller: &Caller, request: ScaleRequest) -> Result<Scale, ApiError> {
+        let wanted = request.scale.unwrap_or_default();
+        let dry_run = dry_run(&request.options.unwrap_or_default().dry_run)?;
+        refused(&wanted, scale::validate(&wanted))?;
+        let path = Self::path(&request.namespace, &request.name);
+        let scaled = self.mutate(&path, dry_run, |old| {
+            let mut new = old.clone();
+            new.metadata.uid.clone_from(&wanted.metadata.uid);
+            new.metadata.resource_version.clone_from(&wanted.metadata.resource_version);
+            new.spec.replicas = Some(wanted.spec.replicas);
+            self.replaced(caller, new, old, Part::Whole)
+        });
+        decode(scaled.await?.object).map(|rc| scale_of(&rc))
+    }
+}
+
+fn scale_of(rc: &ReplicationController) -> Scale {
+    let meta = rc.metadata();
+    Scale {
+        metadata: ObjectMeta {
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.clone(),
+            creation_timestamp: meta.creation_timestamp,
+            ..ObjectMeta::default()
+        },
+        spec: ScaleSpec { replicas: rc.spec.replicas.unwrap_or(1) },
+        status: ScaleStatus {
+            replicas: rc.status.replicas,
+            selector: labels::Selector::from_set(&rc.spec.selector).to_string(),
+        },
+    }
+}
+
+fn decode(object: bytes::Bytes) -> Result<ReplicationController, ApiError> {
+    use keelson_proto::Message;
+    ReplicationController::decode(object)
+        .map_err(|error| ApiError::internal(format!("cannot read a stored ReplicationController: {error}")))
+}

@@ -1,0 +1,76 @@
+//! Services: the addresses and ports that they hold are reserved in the same commit.
+
+use std::sync::Arc;
+
+use keelson_api_store::KeyValue;
+use keelson_base_model::field::ErrorList;
+use keelson_base_model::service;
+use keelson_base_model::status::ApiError;
+use keelson_proto::core::{Service, ServiceStatus};
+
+use crate::allocator::Allocators;
+use crate::registry::{Reservation, Strategy};
+
+/// What is particular to services.
+pub(crate) struct ServiceStrategy {
+    /// The addresses and ports that services can have.
+    pub(crate) allocators: Arc<Allocators>,
+}
+
+// === impl ServiceStrategy ===
+
+impl Strategy for ServiceStrategy {
+    type Object = Service;
+    const PREFIX: &'static str = "/registry/services/specs/";
+    const FIELDS: &'static [&'static str] = service::FIELDS;
+
+    fn fields(object: &Service) -> Vec<(&'static str, String)> {
+        super::fields_of(service::FIELDS, |field| service::field(object, field))
+    }
+
+    fn set_defaults(&self, object: &mut Service) {
+        service::set_defaults(object);
+    }
+
+    fn prepare_create(&self, object: &mut Service) {
+        object.status = ServiceStatus::default();
+    }
+
+    fn validate_create(&self, object: &Service) -> ErrorList {
+        service::validate(object)
+    }
+
+    fn prepare_update(&self, new: &mut Service, old: &Service) {
+        new.status = old.status.clone();
+        service::carry_over(new, old);
+    }
+
+    fn validate_update(&self, new: &Service, old: &Service) -> ErrorList {
+        service::validate_update(new, old)
+    }
+
+    fn has_status(&self) -> bool {
+        true
+    }
+
+    fn prepare_status(&self, new: &mut Service, old: &Service) {
+        new.spec = old.spec.clone();
+        new.metadata = old.metadata.clone();
+    }
+
+    fn validate_status(&self, new: &Service, old: &Service) -> ErrorList {
+        service::validate_status_update(new, old)
+    }
+
+    fn create_on_update(&self) -> bool {
+        true
+    }
+
+    fn reserve(&self, old: Option<&Service>, new: Option<&mut Service>) -> Result<Reservation, ApiError> {
+        self.allocators.reserve(old, new)
+    }
+
+    fn lost(&self, key: &str, current: Option<&KeyValue>) {
+        self.allocators.lost(key, current);
+    }
+}

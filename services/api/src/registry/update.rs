@@ -1,0 +1,125 @@
+//! Replacing an object, or its status.
+
+use bytes::Bytes;
+use keelson_base_model::field::{FieldError, Path};
+use keelson_base_model::status::ApiError;
+use keelson_proto::{Message, Object};
+use keelson_proto::meta::{CreateOptions, ObjectMeta};
+use keelson_proto::v1::RawUpdateRequest;
+
+use crate::auth::Caller;
+use crate::errors::{dry_run, refused};
+use crate::registry::create::place;
+use crate::registry::mutate::Change;
+use crate::registry::{Registry, Strategy};
+
+/// Which part of an object a write is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All but the status, where the kind has one.
+    Whole,
+    /// The status alone.
+    Status,
+}
+
+// === impl Registry ===
+
+impl<S: Strategy> Registry<S> {
+    /// Replaces an object and answers with it.
+    ///
+    /// # Errors
+    /// BadRequest, NotFound, Conflict, Invalid, and what admission refuses.
+    pub(crate) async fn update(
+        &self,
+        caller: &Caller,
+        request: RawUpdateRequest,
+        part: Part,
+    ) -> Result<Bytes, ApiError> {
+        let mut new = S::Object::decode(request.object)
+            .map_err(|error| ApiError::bad_request(format!("cannot decode the {}: {error}", S::Object::KIND.kind)))?;
+        place::<S>(&mut new, &request.namespace)?;
+        let options = request.options.unwrap_or_default();
+        let dry_run = dry_run(&options.dry_run)?;
+        let meta = new.metadata_mut();
+        if meta.name.is_empty() {
+            meta.name = request.name.clone();
+        }
+        if !request.name.is_empty() && meta.name != request.name {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({})",
+                meta.name, request.name
+            )));
+        }
+        let path = Self::path(&new.metadata().namespace, &new.metadata().name);
+        let written = self.mutate(&path, dry_run, |old| self.replaced(caller, new.clone(), old, part)).await;
+        match written {
+            Err(error) if error.is_not_found() && part == Part::Whole && self.strategy.create_on_update() => {
+                let options = CreateOptions { dry_run: options.dry_run, ..CreateOptions::default() };
+                new.metadata_mut().resource_version.clear();
+                self.create_object(caller, &request.namespace, new, &options).await
+            }
+            written => Ok(written?.object),
+        }
+    }
+
+    /// What an update makes of an object: the checks that every way of changing one goes through.
+    pub(super) fn replaced(
+        &self,
+        caller: &Caller,
+        mut new: S::Object,
+        old: &S::Object,
+        part: Part,
+    ) -> Result<Change<S::Object>, ApiError> {
+        self.check_preconditions(new.metadata(), old.metadata())?;
+        carry_over(new.metadata_mut(), old.metadata());
+        self.strategy.set_defaults(&mut new);
+        let errors = match part {
+            Part::Whole => {
+                self.strategy.prepare_update(&mut new, old);
+                self.admission.update::<S::Object>(caller, &new, old, part)?;
+                self.strategy.validate_update(&new, old)
+            }
+            Part::Status => {
+                self.strategy.prepare_status(&mut new, old);
+                self.admission.update::<S::Object>(caller, &new, old, part)?;
+                self.strategy.validate_status(&new, old)
+            }
+        };
+        refused(&new, errors)?;
+        let meta = new.metadata();
+        let released = meta.deletion_timestamp.is_some() && meta.finalizers.is_empty() && self.strategy.is_released(&new);
+        Ok(if released { Change::Remove(Box::new(new)) } else { Change::Write(Box::new(new)) })
+    }
+
+    /// That the client has seen the object that it replaces.
+    fn check_preconditions(&self, new: &ObjectMeta, old: &ObjectMeta) -> Result<(), ApiError> {
+        let kind = S::Object::KIND;
+        if !new.uid.is_empty() && new.uid != old.uid {
+            let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", new.uid, old.uid);
+            return Err(ApiError::conflict_because(kind, &old.name, why));
+        }
+        match new.resource_version.as_str() {
+            "" if self.strategy.unconditional_update() => Ok(()),
+            "" => {
+                let path = Path::new("metadata").child("resourceVersion");
+                let error = FieldError::invalid(&path, "", "must be specified for an update");
+                Err(ApiError::invalid(kind, &old.name, error.into()))
+            }
+            version if version == old.resource_version => Ok(()),
+            _ => Err(ApiError::conflict(kind, &old.name)),
+        }
+    }
+}
+
+/// What no update changes: identity, age and deletion.
+fn carry_over(new: &mut ObjectMeta, old: &ObjectMeta) {
+    new.uid.clone_from(&old.uid);
+    new.creation_timestamp = old.creation_timestamp;
+    new.deletion_timestamp = old.deletion_timestamp;
+    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds;
+    new.generation = old.generation;
+    new.resource_version.clone_from(&old.resource_version);
+    new.generate_name.clone_from(&old.generate_name);
+    new.self_link.clear();
+    new.managed_fields.clear();
+}

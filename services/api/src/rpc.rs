@@ -1,0 +1,120 @@
+//! The gRPC face: decode, authorise, call, encode.
+//!
+//! Every noun's service has the same verbs with the same field numbers, so one dispatcher serves them all
+//! through the raw twins of `keelson/v1/raw.proto`; what a noun has besides stands in a file of its own.
+
+mod namespaces;
+mod nodes;
+mod pods;
+mod replicationcontrollers;
+mod unary;
+mod verbs;
+mod watch;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request};
+use axum::response::Response;
+use axum::routing::post;
+use keelson_base_client::status::to_grpc;
+use keelson_base_daemon::tasks::Drain;
+use keelson_base_daemon::trace;
+use keelson_base_model::status::ApiError;
+
+pub(crate) use self::pods::PodVerbs;
+
+use crate::auth::Caller;
+use crate::registry::{
+    NamespaceStrategy, NodeStrategy, Noun, Registry, ReplicationControllerStrategy,
+};
+
+/// The largest message taken: etcd's own limit is half of it, so that what is too large is told with a Status.
+pub(crate) const MAX_MESSAGE: usize = 4 << 20;
+
+/// The services of all nouns.
+pub(crate) struct Services {
+    /// Every registry.
+    pub(crate) nouns: Vec<Arc<dyn Noun>>,
+    /// What pods have besides.
+    pub(crate) pods: Arc<PodVerbs>,
+    /// What replication controllers have besides.
+    pub(crate) replicationcontrollers: Arc<Registry<ReplicationControllerStrategy>>,
+    /// What nodes have besides.
+    pub(crate) nodes: Arc<Registry<NodeStrategy>>,
+    /// What namespaces have besides.
+    pub(crate) namespaces: Arc<Registry<NamespaceStrategy>>,
+    /// Ends the streams when the process stops.
+    pub(crate) drain: Drain,
+}
+
+/// One noun's verbs besides those that all have. None means that there is no such verb.
+type Extra = Arc<dyn Fn(Caller, String, Request) -> Option<ResponseFuture> + Send + Sync>;
+type ResponseFuture = futures::future::BoxFuture<'static, Response>;
+
+// === impl Services ===
+
+impl Services {
+    /// The routes of all services.
+    pub(crate) fn router(self) -> axum::Router {
+        let mut router = axum::Router::new();
+        for noun in &self.nouns {
+            let extra: Extra = match noun.kind().kind {
+                "Pod" => self.pods.clone().extra(),
+                "ReplicationController" => replicationcontrollers::extra(self.replicationcontrollers.clone()),
+                "Node" => nodes::extra(self.nodes.clone()),
+                "Namespace" => namespaces::extra(self.namespaces.clone()),
+                _ => Arc::new(|_, _, _| None),
+            };
+            let (noun, drain) = (noun.clone(), self.drain.clone());
+            let path = format!("/{}/{{method}}", noun.kind().service);
+            let call = move |Path(method): Path<String>, request: Request| {
+                serve(noun.clone(), extra.clone(), drain.clone(), method, request)
+            };
+            router = router.route(&path, post(call));
+        }
+        let pods = self.pods.clone();
+        let bind = move |Path(method): Path<String>, request: Request| bindings(pods.clone(), method, request);
+        router.route("/keelson.v1.Bindings/{method}", post(bind))
+    }
+}
+
+async fn serve(noun: Arc<dyn Noun>, extra: Extra, drain: Drain, method: String, request: Request) -> Response {
+    let caller = match Caller::of(&request) {
+        Ok(caller) => caller,
+        Err(error) => return refuse(error),
+    };
+    let context = trace::extract(request.headers()).or_else(trace::current);
+    let answered = async move {
+        let method = match verbs::Verb::parse(&method) {
+            Some(verb) => return verbs::serve(noun, verb, caller, drain, request).await,
+            None => method,
+        };
+        match extra(caller, method.clone(), request) {
+            Some(answered) => answered.await,
+            None => unknown(&method),
+        }
+    };
+    trace::scope(context, answered).await
+}
+
+async fn bindings(pods: Arc<PodVerbs>, method: String, request: Request) -> Response {
+    let caller = match Caller::of(&request) {
+        Ok(caller) => caller,
+        Err(error) => return refuse(error),
+    };
+    let context = trace::extract(request.headers()).or_else(trace::current);
+    match method.as_str() {
+        "Create" => trace::scope(context, pods.bind(caller, request)).await,
+        _ => unknown(&method),
+    }
+}
+
+/// An error in place of an answer.
+fn refuse(error: ApiError) -> Response {
+    to_grpc(error).into_http::<tonic::body::Body>().map(Body::new)
+}
+
+fn unknown(method: &str) -> Response {
+    tonic::Status::unimplemented(format!("there is no method {method}")).into_http::<tonic::body::Body>().map(Body::new)
+}

@@ -1,0 +1,71 @@
+//! One request message in, bytes or a stream of bytes out.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use keelson_base_client::codec::BytesCodec;
+use keelson_base_client::status::to_grpc;
+use keelson_base_model::status::ApiError;
+use keelson_proto::Message;
+use tonic::server::Grpc;
+
+use crate::rpc::MAX_MESSAGE;
+
+/// Messages of a stream, encoded.
+pub(super) type Messages = BoxStream<'static, Result<Bytes, ApiError>>;
+
+/// Serves a call with one answer.
+pub(super) async fn unary<Q, F, A>(request: Request, call: F) -> Response
+where
+    Q: Message + Default,
+    F: FnOnce(Q) -> A + Send,
+    A: Future<Output = Result<Bytes, ApiError>> + Send,
+{
+    let mut call = Some(call);
+    let service = tower::service_fn(move |message: tonic::Request<Bytes>| {
+        let answer = decode::<Q>(message.into_inner()).map(|message| call.take().map(|call| call(message)));
+        async move {
+            match answer?.map(Box::pin) {
+                Some(answer) => answer.await.map(tonic::Response::new).map_err(to_grpc),
+                None => Err(tonic::Status::internal("a unary call was called twice")),
+            }
+        }
+    });
+    grpc().unary(service, request).await.map(Body::new)
+}
+
+/// Serves a call with a stream of answers.
+pub(super) async fn streaming<Q, F, A>(request: Request, call: F) -> Response
+where
+    Q: Message + Default,
+    F: FnOnce(Q) -> A + Send,
+    A: Future<Output = Result<Messages, ApiError>> + Send,
+{
+    use futures::StreamExt;
+
+    let mut call = Some(call);
+    let service = tower::service_fn(move |message: tonic::Request<Bytes>| {
+        let answer = decode::<Q>(message.into_inner()).map(|message| call.take().map(|call| call(message)));
+        async move {
+            match answer?.map(Box::pin) {
+                Some(answer) => {
+                    let messages = answer.await.map_err(to_grpc)?;
+                    Ok(tonic::Response::new(messages.map(|message| message.map_err(to_grpc))))
+                }
+                None => Err(tonic::Status::internal("a streaming call was called twice")),
+            }
+        }
+    });
+    grpc().server_streaming(service, request).await.map(Body::new)
+}
+
+fn grpc() -> Grpc<BytesCodec> {
+    Grpc::new(BytesCodec).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(usize::MAX)
+}
+
+fn decode<Q: Message + Default>(message: Bytes) -> Result<Q, tonic::Status> {
+    Q::decode(message)
+        .map_err(|error| to_grpc(ApiError::bad_request(format!("cannot decode the request: {error}"))))
+}

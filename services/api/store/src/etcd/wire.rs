@@ -1,0 +1,191 @@
+//! etcd's words for ours.
+
+use crate::{
+    Batch, Change, ChangeKind, Commit, CommitOutcome, Error, Expect, KeyValue, MAX_COMMIT_BYTES, Op, Revision,
+};
+use bytes::Bytes;
+use etcd_client::{
+    Compare, CompareOp, DeleteOptions, Event, EventType, PutOptions, ResponseHeader, Txn, TxnOp,
+    TxnOpResponse, TxnResponse,
+};
+use std::sync::Arc;
+
+/// The transaction of a commit; `leases` has one place per operation. If a compare does not hold, it reads what
+/// is there instead.
+pub(super) fn transaction(commit: &Commit, leases: &[Option<i64>]) -> Txn {
+    let compares: Vec<Compare> = commit.compares.iter().map(compare).collect();
+    let looks: Vec<TxnOp> = commit
+        .compares
+        .iter()
+        .map(|compare| TxnOp::get(compare.key.as_str(), None))
+        .collect();
+    let ops: Vec<TxnOp> = commit
+        .ops
+        .iter()
+        .zip(leases)
+        .map(|(op, lease)| operation(op, *lease))
+        .collect();
+    Txn::new().when(compares).and_then(ops).or_else(looks)
+}
+
+fn compare(compare: &crate::Compare) -> Compare {
+    let key = compare.key.as_str();
+    match compare.expect {
+        Expect::Absent => Compare::create_revision(key, CompareOp::Equal, 0),
+        Expect::ModRevision(revision) => Compare::mod_revision(key, CompareOp::Equal, signed(revision)),
+        Expect::Exists => Compare::create_revision(key, CompareOp::Greater, 0),
+    }
+}
+
+fn operation(op: &Op, lease: Option<i64>) -> TxnOp {
+    match op {
+        Op::Put { key, value, .. } => {
+            let options = PutOptions::new().with_prev_key().with_lease(lease.unwrap_or(0));
+            TxnOp::put(key.as_str(), value.as_ref(), Some(options))
+        }
+        Op::Delete { key } => TxnOp::delete(key.as_str(), Some(DeleteOptions::new().with_prev_key())),
+    }
+}
+
+/// How a transaction made by [`transaction`] ended.
+pub(super) fn outcome(commit: &Commit, response: &TxnResponse) -> Result<CommitOutcome, Error> {
+    let revision = revision(response.header());
+    let found = response
+        .op_responses()
+        .into_iter()
+        .map(found)
+        .collect::<Result<Vec<_>, _>>()?;
+    if response.succeeded() {
+        return Ok(CommitOutcome::Committed {
+            revision,
+            previous: found,
+        });
+    }
+    let mut checked = commit.compares.iter().zip(found).enumerate();
+    let failed = checked.find(|(_, (compare, found))| {
+        !compare
+            .expect
+            .holds(found.as_ref().map(|found| found.mod_revision))
+    });
+    let (index, (_, current)) = failed
+        .ok_or_else(|| Error::Unavailable("etcd refused a commit whose compares all hold".to_owned()))?;
+    Ok(CommitOutcome::Conflict {
+        index,
+        current,
+        revision,
+    })
+}
+
+/// What was there before an operation, or is there.
+fn found(response: TxnOpResponse) -> Result<Option<KeyValue>, Error> {
+    let found = match response {
+        TxnOpResponse::Put(mut put) => put.take_prev_key(),
+        TxnOpResponse::Delete(mut delete) => delete.take_prev_kvs().into_iter().next(),
+        TxnOpResponse::Get(mut get) => get.take_kvs().into_iter().next(),
+        TxnOpResponse::Txn(_) => None,
+    };
+    found.map(key_value).transpose()
+}
+
+/// A key and value as ours.
+pub(super) fn key_value(kv: etcd_client::KeyValue) -> Result<KeyValue, Error> {
+    let (created, modified, version) = (kv.create_revision(), kv.mod_revision(), kv.version());
+    let (key, value) = kv.into_key_value();
+    Ok(KeyValue {
+        key: text(&key)?,
+        value: Bytes::from(value),
+        create_revision: unsigned(created),
+        mod_revision: unsigned(modified),
+        version: unsigned(version),
+    })
+}
+
+/// The events of a watch's message as commits: those after `after`, with the changes of keys that start with
+/// `prefix`. A commit is never spread over two messages: etcd would do that only if asked to (`fragment`).
+pub(super) fn batches(events: &[Event], prefix: &str, after: Revision) -> Result<Vec<Batch>, Error> {
+    let modified = |event: &Event| event.kv().map_or(0, |kv| unsigned(kv.mod_revision()));
+    // etcd 3.4 may repeat what it has sent already.
+    let new = events.iter().skip_while(|event| modified(event) <= after);
+    let new: Vec<&Event> = new.collect();
+    let commits = new.chunk_by(|one, other| modified(one) == modified(other));
+    let batch = |commit: &[&Event]| {
+        let ours = commit.iter().filter(|event| {
+            event
+                .kv()
+                .is_some_and(|kv| kv.key().starts_with(prefix.as_bytes()))
+        });
+        let changes = ours.map(|event| change(event)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Batch {
+            revision: commit.first().map_or(0, |event| modified(event)),
+            changes: changes.into(),
+        })
+    };
+    commits.map(batch).collect()
+}
+
+fn change(event: &Event) -> Result<Change, Error> {
+    let kv = event
+        .kv()
+        .cloned()
+        .ok_or_else(|| Error::Corrupt("an event without a key".to_owned()))?;
+    let previous = event.prev_kv().cloned().map(key_value).transpose()?;
+    let key = text(kv.key())?;
+    let kind = match event.event_type() {
+        EventType::Put => ChangeKind::Put(key_value(kv)?),
+        EventType::Delete => ChangeKind::Delete,
+    };
+    Ok(Change { key, kind, previous })
+}
+
+/// What a failure means; `requested` is the revision asked for, if one was. etcd says most of it in words only.
+pub(super) fn error(error: etcd_client::Error, requested: Option<Revision>) -> Error {
+    let etcd_client::Error::GRpcStatus(status) = &error else {
+        return Error::Unavailable(format!("etcd: {error}"));
+    };
+    let requested = requested.unwrap_or(0);
+    match status.message() {
+        // etcd does not say how far; it is further than asked for.
+        message if message.contains("required revision has been compacted") => Error::Compacted {
+            requested,
+            compacted: requested + 1,
+        },
+        message if message.contains("required revision is a future revision") => Error::FutureRevision {
+            requested,
+            head: requested.saturating_sub(1),
+        },
+        message if message.contains("database space exceeded") => Error::NoSpace(format!(
+            "{message}; compact and defragment etcd, raise its --quota-backend-bytes and disarm its alarm"
+        )),
+        message if message.contains("request is too large") => Error::TooLarge {
+            size: MAX_COMMIT_BYTES,
+            limit: MAX_COMMIT_BYTES,
+        },
+        message => Error::Unavailable(format!("etcd: {message}")),
+    }
+}
+
+/// Whether a commit failed because its lease had just ended.
+pub(super) fn is_lost_lease(error: &etcd_client::Error) -> bool {
+    matches!(error, etcd_client::Error::GRpcStatus(status) if status.message().contains("requested lease not found"))
+}
+
+/// The revision of an answer.
+pub(super) fn revision(header: Option<&ResponseHeader>) -> Revision {
+    header.map_or(0, |header| unsigned(header.revision()))
+}
+
+/// Our revisions and counts as etcd's, which never come near the sign.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// etcd's revisions and counts as ours; they are never negative.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn text(key: &[u8]) -> Result<Arc<str>, Error> {
+    let text =
+        std::str::from_utf8(key).map_err(|_| Error::Corrupt(format!("the key {key:?} is not UTF-8")))?;
+    Ok(Arc::from(text))
+}

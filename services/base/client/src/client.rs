@@ -1,0 +1,151 @@
+//! A way to api and how it is used: with which deadline, as which program, on whose behalf.
+
+use std::time::Duration;
+
+use keelson_base_model::status::ApiError;
+use keelson_proto::Object;
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+
+use crate::{Api, Channel, RawApi};
+
+/// Metadata key of the user on whose behalf a call is made; api believes it from the gateway alone.
+pub const REMOTE_USER: &str = "x-remote-user";
+
+/// Metadata key of that user's groups; repeated.
+pub const REMOTE_GROUP: &str = "x-remote-group";
+
+/// How long a unary call may take unless told otherwise.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A channel to api with everything that its calls have in common. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    calls: Channel,
+    watches: Channel,
+    options: CallOptions,
+}
+
+/// The user on whose behalf the gateway calls: a name and groups that can be sent as metadata.
+#[derive(Clone, Debug)]
+pub struct ForwardedUser {
+    name: MetadataValue<Ascii>,
+    groups: Vec<MetadataValue<Ascii>>,
+}
+
+/// What calls have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct CallOptions {
+    /// For unary calls; streams have none.
+    pub(crate) deadline: Duration,
+    user_agent: Option<MetadataValue<Ascii>>,
+    user: Option<ForwardedUser>,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Calls and watches over `channel`; unary calls get 30 seconds.
+    pub fn new(channel: Channel) -> Self {
+        let options = CallOptions {
+            deadline: DEADLINE,
+            user_agent: None,
+            user: None,
+        };
+        Self {
+            calls: channel.clone(),
+            watches: channel,
+            options,
+        }
+    }
+
+    /// Sends streams over their own channel, so that a slow one cannot hold up the calls of a shared connection.
+    #[must_use]
+    pub fn with_watch_channel(mut self, channel: Channel) -> Self {
+        self.watches = channel;
+        self
+    }
+
+    /// How long a unary call may take, its answer included.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = deadline;
+        self
+    }
+
+    /// Names the program, for api's logs; ignored if it is not printable ASCII.
+    #[must_use]
+    pub fn with_user_agent(mut self, user_agent: &str) -> Self {
+        self.options.user_agent = user_agent.parse().ok();
+        self
+    }
+
+    /// The same client, calling on behalf of `user`.
+    #[must_use]
+    pub fn acting_for(&self, user: ForwardedUser) -> Self {
+        let mut client = self.clone();
+        client.options.user = Some(user);
+        client
+    }
+
+    /// The verbs of kind `K`, in all namespaces until [narrowed](Api::namespaced).
+    pub fn api<K: Object>(&self) -> Api<K> {
+        Api::new(self.raw(K::KIND.service))
+    }
+
+    /// The verbs of a noun's service, for instance `keelson.v1.Pods`, on encoded objects.
+    pub fn raw(&self, service: &str) -> RawApi {
+        RawApi::new(
+            service,
+            self.calls.clone(),
+            self.watches.clone(),
+            self.options.clone(),
+        )
+    }
+
+    /// The channel of unary calls, for generated clients of other services.
+    pub fn channel(&self) -> Channel {
+        self.calls.clone()
+    }
+
+    /// The channel of streams.
+    pub fn watch_channel(&self) -> Channel {
+        self.watches.clone()
+    }
+}
+
+// === impl ForwardedUser ===
+
+impl ForwardedUser {
+    /// Fails with `Unauthorized` if a name cannot be sent: metadata is printable ASCII, and half a user is another one.
+    pub fn try_new<'a>(name: &str, groups: impl IntoIterator<Item = &'a str>) -> Result<Self, ApiError> {
+        let groups = groups.into_iter().map(sendable).collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: sendable(name)?,
+            groups,
+        })
+    }
+}
+
+fn sendable(name: &str) -> Result<MetadataValue<Ascii>, ApiError> {
+    let printable = name.bytes().all(|byte| matches!(byte, b' '..=b'~')) && name.trim() == name;
+    let value = if printable { name.parse().ok() } else { None };
+    value.ok_or_else(|| ApiError::unauthorized(format!("user or group {name:?} is not printable ASCII")))
+}
+
+// === impl CallOptions ===
+
+impl CallOptions {
+    /// Adds what every call sends.
+    pub(crate) fn write(&self, metadata: &mut MetadataMap) {
+        if let Some(user_agent) = &self.user_agent {
+            metadata.insert("user-agent", user_agent.clone());
+        }
+        if let Some(user) = &self.user {
+            metadata.insert(REMOTE_USER, user.name.clone());
+            for group in &user.groups {
+                metadata.append(REMOTE_GROUP, group.clone());
+            }
+        }
+        keelson_base_daemon::trace::inject(metadata.as_mut());
+    }
+}
