@@ -2,32 +2,38 @@
 //! its own node and pods.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use keelson_api_store::Store;
+use keelson_api_store::{Compare, Expect, KeyValue, Store};
 use keelson_base_model::status::ApiError;
 use keelson_proto::core::{Namespace, Node, Pod};
 use keelson_proto::meta::ObjectMeta;
-use keelson_proto::{Message, Object, envelope};
+use keelson_proto::Object;
 
 use crate::auth::Caller;
-use crate::cache::Cache;
+use crate::cache::{Cache, Entry};
 use crate::errors::from_store;
-use crate::registry::{NamespaceStrategy, Part, Strategy};
+use crate::registry::{NamespaceStrategy, Part, Stored, Strategy};
 
 /// Namespaces that the system cannot be without.
-pub const IMMORTAL: &[&str] = &["default", "kube-system", "kube-public"];
+pub(crate) const IMMORTAL: &[&str] = &["default", "kube-system", "kube-public"];
 
 /// Where kubelets keep their heartbeats.
-pub const NODE_LEASES: &str = "kube-node-lease";
+pub(crate) const NODE_LEASES: &str = "kube-node-lease";
 
 /// The label domain by which pods can be kept off nodes, which therefore no node may label itself with.
 const RESTRICTED: &str = "node-restriction.kubernetes.io";
+
+/// Namespaces noted as changed, at the most; beyond that the store is asked again.
+const MOST_CHANGED: usize = 4096;
 
 /// What may refuse a write.
 pub(crate) struct Admission {
     store: Arc<dyn Store>,
     namespaces: Arc<Cache>,
+    /// Namespaces that have changed at these revisions, or are gone, which the cache may not know yet.
+    changed: Mutex<HashMap<String, u64>>,
 }
 
 // === impl Admission ===
@@ -35,18 +41,30 @@ pub(crate) struct Admission {
 impl Admission {
     /// Admission that looks namespaces up in their cache, and in the store before it refuses.
     pub(crate) fn new(store: Arc<dyn Store>, namespaces: Arc<Cache>) -> Arc<Self> {
-        Arc::new(Self { store, namespaces })
+        Arc::new(Self { store, namespaces, changed: Mutex::default() })
     }
 
-    /// Whether an object may be created.
+    /// Whether an object may be created. Answers with what the commit must hold its namespace to, so that
+    /// nothing is ever created in a namespace that is gone or going.
     ///
     /// # Errors
     /// NotFound if its namespace is missing, Forbidden if that is terminating or the caller may not.
-    pub(crate) async fn create<K: Object>(&self, caller: &Caller, object: &K) -> Result<(), ApiError> {
+    pub(crate) async fn create<K: Object>(&self, caller: &Caller, object: &K) -> Result<Option<Compare>, ApiError> {
         if let Some(node) = caller.node() {
             own_node(node, object)?;
         }
-        if K::KIND.namespaced { self.namespace_is_open::<K>(object).await } else { Ok(()) }
+        if K::KIND.namespaced { self.namespace_is_open::<K>(object).await.map(Some) } else { Ok(None) }
+    }
+
+    /// A commit found a namespace changed: until the cache has heard of that, it is not to be believed.
+    pub(crate) fn lost(&self, key: &str, current: Option<&KeyValue>) {
+        let Some(name) = key.strip_prefix(NamespaceStrategy::PREFIX) else { return };
+        let revision = current.map_or(u64::MAX, |stored| stored.mod_revision);
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        if changed.len() >= MOST_CHANGED {
+            changed.clear();
+        }
+        changed.insert(name.to_owned(), revision);
     }
 
     /// Whether an object may be changed so.
@@ -83,27 +101,36 @@ impl Admission {
         }
     }
 
-    async fn namespace_is_open<K: Object>(&self, object: &K) -> Result<(), ApiError> {
+    async fn namespace_is_open<K: Object>(&self, object: &K) -> Result<Compare, ApiError> {
         let meta = object.metadata();
-        let namespace = match self.namespaces.get(&meta.namespace) {
-            Some(entry) if entry.field("status.phase") != "Terminating" => return Ok(()),
-            Some(entry) => Some(entry.object.clone()),
-            // The cache may be behind: a client may create a namespace and its content in one breath.
-            None => {
-                let key = format!("{}{}", NamespaceStrategy::PREFIX, meta.namespace);
-                let stored = self.store.get(&key).await.map_err(from_store)?;
-                stored.and_then(|stored| envelope::unwrap(&stored.value).ok()).map(|envelope| envelope.raw)
-            }
+        let key = format!("{}{}", NamespaceStrategy::PREFIX, meta.namespace);
+        let (phase, revision) = match self.cached(&meta.namespace) {
+            Some(entry) => (entry.field("status.phase").to_owned(), entry.revision),
+            // A client may create a namespace and its content in one breath, faster than the cache hears of it.
+            None => match self.store.get(&key).await.map_err(from_store)? {
+                Some(stored) => (Stored::<Namespace>::from_store(&stored)?.object.status.phase, stored.mod_revision),
+                None => return Err(ApiError::not_found(Namespace::KIND, &meta.namespace)),
+            },
         };
-        let Some(namespace) = namespace else {
-            return Err(ApiError::not_found(Namespace::KIND, &meta.namespace));
-        };
-        let terminating = Namespace::decode(namespace).is_ok_and(|namespace| namespace.status.phase == "Terminating");
-        if !terminating {
-            return Ok(());
+        if phase == "Terminating" {
+            let why = format!("unable to create new content in namespace {} because it is being terminated", meta.namespace);
+            return Err(ApiError::forbidden(K::KIND, &meta.name, why));
         }
-        let why = format!("unable to create new content in namespace {} because it is being terminated", meta.namespace);
-        Err(ApiError::forbidden(K::KIND, &meta.name, why))
+        Ok(Compare { key, expect: Expect::ModRevision(revision) })
+    }
+
+    /// The namespace as the cache has it, unless it is known to be behind.
+    fn cached(&self, name: &str) -> Option<Arc<Entry>> {
+        let entry = self.namespaces.get(name);
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(revision) = changed.get(name) else { return entry };
+        match entry {
+            Some(entry) if entry.revision >= *revision => {
+                changed.remove(name);
+                Some(entry)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -156,11 +156,6 @@ impl Cache {
         self.live().watchers.remove(id);
     }
 
-    /// How many watchers there are.
-    pub(crate) fn watchers(&self) -> usize {
-        self.live().watchers.len()
-    }
-
     fn live(&self) -> MutexGuard<'_, Live> {
         // The data is whole even if a panic unwound through a holder: every change of it is one call.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
@@ -184,6 +179,3 @@ fn entries<'a>(snapshot: &'a Snapshot, filter: &'a Filter, after: Option<&'a str
 fn too_old(from: u64, oldest: u64) -> ApiError {
     ApiError::expired(format!("too old resource version: {from} ({oldest})"))
 }
-
-#[cfg(test)]
-mod tests;

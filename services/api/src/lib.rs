@@ -210,3 +210,6 @@ async fn repair_now_and_then(repair: Repair, drain: Drain) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ mod strategy;
 mod token;
 mod update;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use keelson_api_store::Store;
@@ -37,6 +38,7 @@ pub(crate) use self::noun::Noun;
 pub(crate) use self::pod::PodStrategy;
 pub(crate) use self::replicationcontroller::ReplicationControllerStrategy;
 pub(crate) use self::service::ServiceStrategy;
+pub(crate) use self::stored::Stored;
 pub(crate) use self::strategy::{Deletion, Reservation, Strategy};
 pub(crate) use self::update::Part;
 
@@ -70,10 +72,10 @@ impl<S: Strategy> Registry<S> {
 }
 
 /// The values of an object's selectable fields.
-fn fields_of(
+fn fields_of<'a>(
     names: &'static [&'static str],
-    value: impl Fn(&str) -> Option<std::borrow::Cow<'static, str>>,
+    value: impl Fn(&str) -> Option<Cow<'a, str>>,
 ) -> Vec<(&'static str, String)> {
-    let _ = &value;
-    names.iter().filter_map(|name| Some((*name, value(name)?.into_owned()))).collect()
+    let stored = names.iter().filter(|name| !name.starts_with("metadata."));
+    stored.filter_map(|name| Some((*name, value(name)?.into_owned()))).collect()
 }

@@ -83,11 +83,6 @@ impl Watchers {
         self.by_interest.clear();
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.interests.len()
-    }
-
     /// Tells everyone whom it concerns. Who is too far behind is forgotten: its channel ends, and with it the
     /// watch, so that nothing is skipped in silence.
     pub(crate) fn tell(&mut self, event: &Arc<Event>) {

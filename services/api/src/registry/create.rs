@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, Op};
+use keelson_base_model::meta::prepare_create;
 use keelson_base_model::names::generate_name;
 use keelson_base_model::status::ApiError;
 use keelson_proto::{Message, Object};
@@ -37,61 +38,82 @@ impl<S: Strategy> Registry<S> {
         &self,
         caller: &Caller,
         namespace: &str,
-        mut object: S::Object,
+        mut asked: S::Object,
         options: &CreateOptions,
     ) -> Result<Bytes, ApiError> {
         let dry_run = dry_run(&options.dry_run)?;
-        place::<S>(&mut object, namespace)?;
-        begin(&mut object)?;
-        self.strategy.set_defaults(&mut object);
-        self.strategy.prepare_create(&mut object);
-        self.admission.create::<S::Object>(caller, &object).await?;
-        refused::<S::Object>(&object, self.strategy.validate_create(&object))?;
-
-        let generated = object.metadata().name.is_empty();
+        place::<S>(&mut asked, namespace)?;
+        begin(&mut asked)?;
+        let generated = asked.metadata().name.is_empty();
+        let mut name = asked.metadata().name.clone();
         for _ in 0..MOST_TRIES {
-            if generated {
-                let name = generate_name(&object.metadata().generate_name);
-                object.metadata_mut().name = name;
+            let mut object = asked.clone();
+            if generated && !object.metadata().generate_name.is_empty() {
+                name = generate_name(&object.metadata().generate_name);
+                object.metadata_mut().name.clone_from(&name);
             }
-            if let Some(created) = self.try_create(&mut object, dry_run).await? {
-                return Ok(created);
-            }
-            if !generated && self.exists(&object).await? {
-                break;
+            let open = self.admission.create::<S::Object>(caller, &object).await?;
+            self.complete(&mut object)?;
+            match self.try_create(&mut object, open, dry_run).await? {
+                Tried::Created(object) => return Ok(object),
+                Tried::Taken if !generated => break,
+                Tried::Taken | Tried::Raced => {}
             }
         }
-        Err(ApiError::already_exists(S::Object::KIND, &object.metadata().name))
+        Err(ApiError::already_exists(S::Object::KIND, &name))
     }
 
-    /// One attempt; None if a key of it was taken.
-    async fn try_create(&self, object: &mut S::Object, dry_run: bool) -> Result<Option<Bytes>, ApiError> {
+    /// Defaults, what the server sets, and what is wrong with the object.
+    fn complete(&self, object: &mut S::Object) -> Result<(), ApiError> {
+        self.strategy.set_defaults(object);
+        self.strategy.prepare_create(object);
+        refused(object, self.strategy.validate_create(object))?;
+        self.strategy.canonicalize(object);
+        Ok(())
+    }
+
+    /// One attempt. `open` is what must still be so of the object's namespace.
+    async fn try_create(
+        &self,
+        object: &mut S::Object,
+        open: Option<Compare>,
+        dry_run: bool,
+    ) -> Result<Tried, ApiError> {
         let reservation = self.strategy.reserve(None, Some(object))?;
         let key = Self::key(&Self::path(&object.metadata().namespace, &object.metadata().name));
         let encoded = Encoded::new(object);
         if dry_run {
-            return Ok(if self.exists(object).await? { None } else { Some(encoded.unwritten()) });
+            let exists = self.store.get(&key).await.map_err(from_store)?.is_some();
+            return Ok(if exists { Tried::Taken } else { Tried::Created(encoded.unwritten()) });
         }
         let mut compares = vec![Compare { key: key.clone(), expect: Expect::Absent }];
         let mut ops = vec![Op::Put { key, value: encoded.value.clone(), ttl: self.strategy.ttl() }];
         compares.extend(reservation.compares);
+        compares.extend(open);
         ops.extend(reservation.ops);
         let keys: Vec<String> = compares.iter().map(|compare| compare.key.clone()).collect();
         match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
-            CommitOutcome::Committed { revision, .. } => Ok(Some(encoded.at(revision))),
+            CommitOutcome::Committed { revision, .. } => Ok(Tried::Created(encoded.at(revision))),
+            CommitOutcome::Conflict { index: 0, .. } => Ok(Tried::Taken),
             CommitOutcome::Conflict { index, current, .. } => {
-                if index > 0 && let Some(key) = keys.get(index) {
+                if let Some(key) = keys.get(index) {
                     self.strategy.lost(key, current.as_ref());
+                    self.admission.lost(key, current.as_ref());
                 }
-                Ok(None)
+                Ok(Tried::Raced)
             }
         }
     }
+}
 
-    async fn exists(&self, object: &S::Object) -> Result<bool, ApiError> {
-        let key = Self::key(&Self::path(&object.metadata().namespace, &object.metadata().name));
-        Ok(self.store.get(&key).await.map_err(from_store)?.is_some())
-    }
+/// How an attempt ended.
+enum Tried {
+    /// The object is there.
+    Created(Bytes),
+    /// The name is another object's.
+    Taken,
+    /// Something else that the commit depends on was changed meanwhile.
+    Raced,
 }
 
 /// Gives the object the namespace of the request, or checks that it is the same.
@@ -123,12 +145,7 @@ fn begin<K: Object>(object: &mut K) -> Result<(), ApiError> {
     if !meta.resource_version.is_empty() && meta.resource_version != "0" {
         return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
     }
-    meta.uid = uuid::Uuid::new_v4().to_string();
-    meta.creation_timestamp = Some(Time::now());
-    meta.deletion_timestamp = None;
-    meta.deletion_grace_period_seconds = None;
-    meta.self_link.clear();
+    prepare_create(meta, uuid::Uuid::new_v4().to_string(), Time::now());
     meta.managed_fields.clear();
-    meta.generation = 0;
     Ok(())
 }

@@ -17,23 +17,23 @@ impl Strategy for EndpointsStrategy {
     const FIELDS: &'static [&'static str] = endpoints::FIELDS;
 
     fn fields(object: &Endpoints) -> Vec<(&'static str, String)> {
-        super::fields_of(endpoints::FIELDS, |field| endpoints::field(object, field))
+        super::fields_of(endpoints::FIELDS, |field| endpoints::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Endpoints) {
         endpoints::set_defaults(object);
     }
 
-    fn prepare_create(&self, object: &mut Endpoints) {
-        object.subsets = endpoints::repack_subsets(&object.subsets);
+    fn canonicalize(&self, object: &mut Endpoints) {
+        endpoints::canonicalize(object);
     }
 
     fn validate_create(&self, object: &Endpoints) -> ErrorList {
         endpoints::validate(object)
     }
 
-    fn prepare_update(&self, new: &mut Endpoints, _: &Endpoints) {
-        new.subsets = endpoints::repack_subsets(&new.subsets);
+    fn prepare_update(&self, new: &mut Endpoints, old: &Endpoints) {
+        endpoints::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Endpoints, old: &Endpoints) -> ErrorList {

@@ -22,7 +22,7 @@ impl Strategy for EventStrategy {
     const FIELDS: &'static [&'static str] = event::FIELDS;
 
     fn fields(object: &Event) -> Vec<(&'static str, String)> {
-        super::fields_of(event::FIELDS, |field| event::field(object, field))
+        super::fields_of(event::FIELDS, |field| event::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Event) {
@@ -31,6 +31,10 @@ impl Strategy for EventStrategy {
 
     fn validate_create(&self, object: &Event) -> ErrorList {
         event::validate(object)
+    }
+
+    fn prepare_update(&self, new: &mut Event, old: &Event) {
+        event::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Event, old: &Event) -> ErrorList {

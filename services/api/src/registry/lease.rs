@@ -17,7 +17,7 @@ impl Strategy for LeaseStrategy {
     const FIELDS: &'static [&'static str] = lease::FIELDS;
 
     fn fields(object: &Lease) -> Vec<(&'static str, String)> {
-        super::fields_of(lease::FIELDS, |field| lease::field(object, field))
+        super::fields_of(lease::FIELDS, |field| lease::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Lease) {
@@ -26,6 +26,10 @@ impl Strategy for LeaseStrategy {
 
     fn validate_create(&self, object: &Lease) -> ErrorList {
         lease::validate(object)
+    }
+
+    fn prepare_update(&self, new: &mut Lease, old: &Lease) {
+        lease::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Lease, old: &Lease) -> ErrorList {

@@ -30,6 +30,21 @@ pub(super) struct Mutated {
     pub(super) removed: bool,
 }
 
+// === impl Change ===
+
+impl<K: Object> Change<K> {
+    /// A write of what is there already is none: watchers need not hear of it.
+    fn or_keep(self, old: &K) -> Self {
+        match self {
+            Self::Write(mut new) => {
+                new.metadata_mut().resource_version.clone_from(&old.metadata().resource_version);
+                if *new == *old { Self::Keep } else { Self::Write(new) }
+            }
+            other => other,
+        }
+    }
+}
+
 // === impl Registry ===
 
 impl<S: Strategy> Registry<S> {
@@ -59,14 +74,14 @@ impl<S: Strategy> Registry<S> {
                 fresh = true;
                 continue;
             };
-            let changed = match change(&stored.object) {
-                Err(_) if !fresh => {
-                    current = self.load(path).await?;
-                    fresh = true;
-                    continue;
-                }
-                changed => changed?,
-            };
+            let changed = change(&stored.object).map(|changed| changed.or_keep(&stored.object));
+            // What the cache's state refuses, or leaves as it is, the store's may not: ask that.
+            if !fresh && matches!(changed, Err(_) | Ok(Change::Keep)) {
+                current = self.load(path).await?;
+                fresh = true;
+                continue;
+            }
+            let changed = changed?;
             match self.commit_change(path, stored, changed, dry_run).await? {
                 Ok(mutated) => return Ok(mutated),
                 Err(newer) => current = newer.as_ref().map(Stored::from_store).transpose()?,
@@ -105,13 +120,6 @@ impl<S: Strategy> Registry<S> {
             }
             Change::Write(mut new) => {
                 let reservation = self.strategy.reserve(Some(&old.object), Some(&mut *new))?;
-                let unchanged = {
-                    new.metadata_mut().resource_version = old.object.metadata().resource_version.clone();
-                    *new == old.object
-                };
-                if unchanged {
-                    return Ok(Ok(Mutated { object: old.object.encode_to_vec().into(), removed: false }));
-                }
                 let encoded = Encoded::new(&mut *new);
                 let put = Op::Put { key: key.clone(), value: encoded.value.clone(), ttl: self.strategy.ttl() };
                 (encoded, Some(put), reservation)

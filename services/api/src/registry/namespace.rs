@@ -5,16 +5,13 @@ use keelson_base_model::field::ErrorList;
 use keelson_base_model::namespace;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Message;
-use keelson_proto::core::{Namespace, NamespaceStatus};
+use keelson_proto::core::Namespace;
 use keelson_proto::meta::{DeleteOptions, Time};
 use keelson_proto::v1::RawUpdateRequest;
 
 use crate::errors::{dry_run, refused};
 use crate::registry::mutate::Change;
 use crate::registry::{Deletion, Registry, Strategy};
-
-/// The finalizer of the loop that empties namespaces.
-const KUBERNETES: &str = "kubernetes";
 
 /// What is particular to namespaces.
 pub(crate) struct NamespaceStrategy;
@@ -27,7 +24,7 @@ impl Strategy for NamespaceStrategy {
     const FIELDS: &'static [&'static str] = namespace::FIELDS;
 
     fn fields(object: &Namespace) -> Vec<(&'static str, String)> {
-        super::fields_of(namespace::FIELDS, |field| namespace::field(object, field))
+        super::fields_of(namespace::FIELDS, |field| namespace::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Namespace) {
@@ -35,10 +32,7 @@ impl Strategy for NamespaceStrategy {
     }
 
     fn prepare_create(&self, object: &mut Namespace) {
-        object.status = NamespaceStatus { phase: "Active".to_owned(), ..NamespaceStatus::default() };
-        if !object.spec.finalizers.iter().any(|finalizer| finalizer == KUBERNETES) {
-            object.spec.finalizers.push(KUBERNETES.to_owned());
-        }
+        namespace::prepare_create(object);
     }
 
     fn validate_create(&self, object: &Namespace) -> ErrorList {
@@ -46,8 +40,7 @@ impl Strategy for NamespaceStrategy {
     }
 
     fn prepare_update(&self, new: &mut Namespace, old: &Namespace) {
-        new.spec.finalizers.clone_from(&old.spec.finalizers);
-        new.status = old.status.clone();
+        namespace::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Namespace, old: &Namespace) -> ErrorList {
@@ -59,8 +52,7 @@ impl Strategy for NamespaceStrategy {
     }
 
     fn prepare_status(&self, new: &mut Namespace, old: &Namespace) {
-        new.spec = old.spec.clone();
-        new.metadata = old.metadata.clone();
+        namespace::prepare_status_update(new, old);
     }
 
     fn validate_status(&self, new: &Namespace, old: &Namespace) -> ErrorList {
@@ -104,8 +96,8 @@ impl Registry<NamespaceStrategy> {
             if !version.is_empty() && *version != old.metadata.resource_version {
                 return Err(ApiError::conflict("namespaces", name));
             }
-            let mut new = Box::new(old.clone());
-            new.spec.finalizers.clone_from(&wanted.spec.finalizers);
+            let mut new = Box::new(wanted.clone());
+            namespace::prepare_finalize(&mut new, old);
             refused(&*new, namespace::validate_finalize(&new, old))?;
             let meta = &new.metadata;
             let gone = meta.deletion_timestamp.is_some() && meta.finalizers.is_empty() && new.spec.finalizers.is_empty();

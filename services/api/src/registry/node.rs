@@ -17,7 +17,7 @@ impl Strategy for NodeStrategy {
     const FIELDS: &'static [&'static str] = node::FIELDS;
 
     fn fields(object: &Node) -> Vec<(&'static str, String)> {
-        super::fields_of(node::FIELDS, |field| node::field(object, field))
+        super::fields_of(node::FIELDS, |field| node::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Node) {
@@ -29,7 +29,7 @@ impl Strategy for NodeStrategy {
     }
 
     fn prepare_update(&self, new: &mut Node, old: &Node) {
-        new.status = old.status.clone();
+        node::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Node, old: &Node) -> ErrorList {
@@ -41,8 +41,7 @@ impl Strategy for NodeStrategy {
     }
 
     fn prepare_status(&self, new: &mut Node, old: &Node) {
-        new.spec = old.spec.clone();
-        new.metadata = old.metadata.clone();
+        node::prepare_status_update(new, old);
     }
 
     fn validate_status(&self, new: &Node, old: &Node) -> ErrorList {

@@ -5,7 +5,7 @@ use keelson_base_model::field::ErrorList;
 use keelson_base_model::pod;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
-use keelson_proto::core::{Binding, Pod, PodCondition, PodStatus};
+use keelson_proto::core::{Binding, Pod, PodCondition};
 use keelson_proto::meta::{DeleteOptions, Time};
 
 use crate::registry::mutate::Change;
@@ -22,7 +22,7 @@ impl Strategy for PodStrategy {
     const FIELDS: &'static [&'static str] = pod::FIELDS;
 
     fn fields(object: &Pod) -> Vec<(&'static str, String)> {
-        super::fields_of(pod::FIELDS, |field| pod::field(object, field))
+        super::fields_of(pod::FIELDS, |field| pod::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Pod) {
@@ -30,12 +30,7 @@ impl Strategy for PodStrategy {
     }
 
     fn prepare_create(&self, object: &mut Pod) {
-        object.metadata.generation = 0;
-        object.status = PodStatus {
-            phase: "Pending".to_owned(),
-            qos_class: pod::qos_class(object).to_owned(),
-            ..PodStatus::default()
-        };
+        pod::prepare_create(object);
     }
 
     fn validate_create(&self, object: &Pod) -> ErrorList {
@@ -43,7 +38,7 @@ impl Strategy for PodStrategy {
     }
 
     fn prepare_update(&self, new: &mut Pod, old: &Pod) {
-        new.status = old.status.clone();
+        pod::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Pod, old: &Pod) -> ErrorList {
@@ -55,10 +50,7 @@ impl Strategy for PodStrategy {
     }
 
     fn prepare_status(&self, new: &mut Pod, old: &Pod) {
-        new.spec = old.spec.clone();
-        let status = std::mem::take(&mut new.status);
-        new.metadata = old.metadata.clone();
-        new.status = PodStatus { qos_class: old.status.qos_class.clone(), ..status };
+        pod::prepare_status_update(new, old);
     }
 
     fn validate_status(&self, new: &Pod, old: &Pod) -> ErrorList {

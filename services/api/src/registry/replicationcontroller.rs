@@ -2,11 +2,9 @@
 
 use keelson_base_model::field::ErrorList;
 use keelson_base_model::status::ApiError;
-use keelson_base_model::{labels, rc, scale};
-use keelson_proto::Object;
-use keelson_proto::autoscaling::{Scale, ScaleSpec, ScaleStatus};
-use keelson_proto::core::{ReplicationController, ReplicationControllerStatus};
-use keelson_proto::meta::ObjectMeta;
+use keelson_base_model::{rc, scale};
+use keelson_proto::autoscaling::Scale;
+use keelson_proto::core::ReplicationController;
 use keelson_proto::v1::{GetRequest, ScaleRequest};
 
 use crate::auth::Caller;
@@ -25,7 +23,7 @@ impl Strategy for ReplicationControllerStrategy {
     const FIELDS: &'static [&'static str] = rc::FIELDS;
 
     fn fields(object: &ReplicationController) -> Vec<(&'static str, String)> {
-        super::fields_of(rc::FIELDS, |field| rc::field(object, field))
+        super::fields_of(rc::FIELDS, |field| rc::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut ReplicationController) {
@@ -33,8 +31,7 @@ impl Strategy for ReplicationControllerStrategy {
     }
 
     fn prepare_create(&self, object: &mut ReplicationController) {
-        object.metadata.generation = 1;
-        object.status = ReplicationControllerStatus::default();
+        rc::prepare_create(object);
     }
 
     fn validate_create(&self, object: &ReplicationController) -> ErrorList {
@@ -42,10 +39,7 @@ impl Strategy for ReplicationControllerStrategy {
     }
 
     fn prepare_update(&self, new: &mut ReplicationController, old: &ReplicationController) {
-        new.status = old.status.clone();
-        if new.spec != old.spec {
-            new.metadata.generation = old.metadata.generation + 1;
-        }
+        rc::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &ReplicationController, old: &ReplicationController) -> ErrorList {
@@ -57,8 +51,7 @@ impl Strategy for ReplicationControllerStrategy {
     }
 
     fn prepare_status(&self, new: &mut ReplicationController, old: &ReplicationController) {
-        new.spec = old.spec.clone();
-        new.metadata = old.metadata.clone();
+        rc::prepare_status_update(new, old);
     }
 
     fn validate_status(&self, new: &ReplicationController, old: &ReplicationController) -> ErrorList {
@@ -75,7 +68,7 @@ impl Registry<ReplicationControllerStrategy> {
     /// NotFound.
     pub(crate) async fn scale_of(&self, request: &GetRequest) -> Result<Scale, ApiError> {
         let object = self.get(request).await?;
-        decode(object).map(|rc| scale_of(&rc))
+        decode(object).map(|rc| scale::of_rc(&rc))
     }
 
     /// Sets the number of replicas wanted.
@@ -90,30 +83,11 @@ impl Registry<ReplicationControllerStrategy> {
         let scaled = self.mutate(&path, dry_run, |old| {
             let mut new = old.clone();
             new.metadata.uid.clone_from(&wanted.metadata.uid);
-            new.metadata.resource_version.clone_from(&wanted.metadata.resource_version);
-            new.spec.replicas = Some(wanted.spec.replicas);
+            new.metadata.resource_version.clear();
+            scale::apply(&wanted, &mut new);
             self.replaced(caller, new, old, Part::Whole)
         });
-        decode(scaled.await?.object).map(|rc| scale_of(&rc))
-    }
-}
-
-fn scale_of(rc: &ReplicationController) -> Scale {
-    let meta = rc.metadata();
-    Scale {
-        metadata: ObjectMeta {
-            name: meta.name.clone(),
-            namespace: meta.namespace.clone(),
-            uid: meta.uid.clone(),
-            resource_version: meta.resource_version.clone(),
-            creation_timestamp: meta.creation_timestamp,
-            ..ObjectMeta::default()
-        },
-        spec: ScaleSpec { replicas: rc.spec.replicas.unwrap_or(1) },
-        status: ScaleStatus {
-            replicas: rc.status.replicas,
-            selector: labels::Selector::from_set(&rc.spec.selector).to_string(),
-        },
+        decode(scaled.await?.object).map(|rc| scale::of_rc(&rc))
     }
 }
 

@@ -6,7 +6,7 @@ use keelson_api_store::KeyValue;
 use keelson_base_model::field::ErrorList;
 use keelson_base_model::service;
 use keelson_base_model::status::ApiError;
-use keelson_proto::core::{Service, ServiceStatus};
+use keelson_proto::core::Service;
 
 use crate::allocator::Allocators;
 use crate::registry::{Reservation, Strategy};
@@ -25,7 +25,7 @@ impl Strategy for ServiceStrategy {
     const FIELDS: &'static [&'static str] = service::FIELDS;
 
     fn fields(object: &Service) -> Vec<(&'static str, String)> {
-        super::fields_of(service::FIELDS, |field| service::field(object, field))
+        super::fields_of(service::FIELDS, |field| service::fields(object, field))
     }
 
     fn set_defaults(&self, object: &mut Service) {
@@ -33,7 +33,7 @@ impl Strategy for ServiceStrategy {
     }
 
     fn prepare_create(&self, object: &mut Service) {
-        object.status = ServiceStatus::default();
+        service::prepare_create(object);
     }
 
     fn validate_create(&self, object: &Service) -> ErrorList {
@@ -41,8 +41,7 @@ impl Strategy for ServiceStrategy {
     }
 
     fn prepare_update(&self, new: &mut Service, old: &Service) {
-        new.status = old.status.clone();
-        service::carry_over(new, old);
+        service::prepare_update(new, old);
     }
 
     fn validate_update(&self, new: &Service, old: &Service) -> ErrorList {
@@ -54,8 +53,7 @@ impl Strategy for ServiceStrategy {
     }
 
     fn prepare_status(&self, new: &mut Service, old: &Service) {
-        new.spec = old.spec.clone();
-        new.metadata = old.metadata.clone();
+        service::prepare_status_update(new, old);
     }
 
     fn validate_status(&self, new: &Service, old: &Service) -> ErrorList {

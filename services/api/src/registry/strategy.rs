@@ -1,6 +1,5 @@
 //! What is particular to one kind.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use keelson_api_store::{Compare, KeyValue, Op};
@@ -29,6 +28,11 @@ pub(crate) trait Strategy: Send + Sync + 'static {
 
     /// Takes away what a client may not set, and sets what is the server's, on a new object.
     fn prepare_create(&self, object: &mut Self::Object) {
+        let _ = object;
+    }
+
+    /// Puts a valid object into the form in which it is kept.
+    fn canonicalize(&self, object: &mut Self::Object) {
         let _ = object;
     }
 
@@ -105,11 +109,6 @@ pub(crate) trait Strategy: Send + Sync + 'static {
     /// Somebody else was quicker to reserve a key. The change is then tried again.
     fn lost(&self, key: &str, current: Option<&KeyValue>) {
         let _ = (key, current);
-    }
-
-    /// What a client calls the resource in messages.
-    fn resource(&self) -> Cow<'static, str> {
-        Cow::Borrowed(Self::Object::KIND.plural)
     }
 }
 

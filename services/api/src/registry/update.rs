@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use keelson_base_model::field::{FieldError, Path};
+use keelson_base_model::meta;
 use keelson_base_model::status::ApiError;
 use keelson_proto::{Message, Object};
 use keelson_proto::meta::{CreateOptions, ObjectMeta};
@@ -71,7 +72,8 @@ impl<S: Strategy> Registry<S> {
         part: Part,
     ) -> Result<Change<S::Object>, ApiError> {
         self.check_preconditions(new.metadata(), old.metadata())?;
-        carry_over(new.metadata_mut(), old.metadata());
+        meta::prepare_update(new.metadata_mut(), old.metadata());
+        new.metadata_mut().managed_fields.clear();
         self.strategy.set_defaults(&mut new);
         let errors = match part {
             Part::Whole => {
@@ -86,6 +88,7 @@ impl<S: Strategy> Registry<S> {
             }
         };
         refused(&new, errors)?;
+        self.strategy.canonicalize(&mut new);
         let meta = new.metadata();
         let released = meta.deletion_timestamp.is_some() && meta.finalizers.is_empty() && self.strategy.is_released(&new);
         Ok(if released { Change::Remove(Box::new(new)) } else { Change::Write(Box::new(new)) })
@@ -109,17 +112,4 @@ impl<S: Strategy> Registry<S> {
             _ => Err(ApiError::conflict(kind, &old.name)),
         }
     }
-}
-
-/// What no update changes: identity, age and deletion.
-fn carry_over(new: &mut ObjectMeta, old: &ObjectMeta) {
-    new.uid.clone_from(&old.uid);
-    new.creation_timestamp = old.creation_timestamp;
-    new.deletion_timestamp = old.deletion_timestamp;
-    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds;
-    new.generation = old.generation;
-    new.resource_version.clone_from(&old.resource_version);
-    new.generate_name.clone_from(&old.generate_name);
-    new.self_link.clear();
-    new.managed_fields.clear();
 }

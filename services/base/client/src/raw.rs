@@ -19,7 +19,7 @@ use keelson_proto::v1::{
     RawDeleteResponse, RawList, RawUpdateRequest, RawWatchEvent, WatchRequest,
 };
 use tonic::client::Grpc;
-use tonic::{Request, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::client::CallOptions;
 use crate::codec::BytesCodec;
@@ -122,49 +122,51 @@ impl RawApi {
 
     /// The same, with the answer as it came.
     pub async fn unary_bytes(&self, method: &'static str, request: &impl Message) -> Result<Bytes, ApiError> {
-        let deadline = self.options.deadline;
-        let mut outgoing = self.request(request);
-        outgoing.set_timeout(deadline);
+        let mut request = self.request(request);
+        request.set_timeout(self.options.deadline);
         let path = self.path(method)?;
         let mut grpc = self.calls.clone();
         let call = async move {
             grpc.ready().await?;
-            grpc.unary(outgoing, path, BytesCodec).await
+            grpc.unary(request, path, BytesCodec).await
         };
-        // The server gets the deadline too, but it may be the server that does not answer.
-        match tokio::time::timeout(deadline, call).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(error)) => Err(status::from_grpc(error)),
-            Err(_) => Err(status::from_grpc(tonic::Status::deadline_exceeded(format!(
-                "/{}/{method} did not answer within {deadline:?}",
-                self.service
-            )))),
-        }
+        self.within_deadline(method, call).await
     }
 
-    /// Any other method of the service that answers with a stream. Opening it is subject to the deadline, reading is not.
+    /// Any other method of the service that answers with a stream. Opening it is subject to the deadline, reading is
+    /// not.
     pub async fn server_stream<A: Message + Default>(
         &self,
         method: &'static str,
         request: &impl Message,
     ) -> Result<Messages<A>, ApiError> {
-        let outgoing = self.request(request);
+        let request = self.request(request);
         let path = self.path(method)?;
         let mut grpc = self.watches.clone();
         let call = async move {
             grpc.ready().await?;
-            grpc.server_streaming(outgoing, path, BytesCodec).await
+            grpc.server_streaming(request, path, BytesCodec).await
         };
-        match tokio::time::timeout(self.options.deadline, call).await {
-            Ok(Ok(response)) => Ok(Messages {
-                stream: response.into_inner(),
-                message: PhantomData,
-            }),
-            Ok(Err(error)) => Err(status::from_grpc(error)),
-            Err(_) => Err(status::from_grpc(tonic::Status::deadline_exceeded(format!(
-                "/{}/{method} did not begin within {:?}",
-                self.service, self.options.deadline
-            )))),
+        let stream = self.within_deadline(method, call).await?;
+        Ok(Messages {
+            stream,
+            message: PhantomData,
+        })
+    }
+
+    /// Waits for an answer. A server may get the deadline too, but it may be the server that does not answer.
+    async fn within_deadline<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, ApiError> {
+        let deadline = self.options.deadline;
+        match tokio::time::timeout(deadline, call).await {
+            Ok(answer) => answer.map(Response::into_inner).map_err(status::from_grpc),
+            Err(_) => {
+                let late = format!("/{}/{method} did not answer within {deadline:?}", self.service);
+                Err(status::from_grpc(Status::deadline_exceeded(late)))
+            }
         }
     }
 

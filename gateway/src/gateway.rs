@@ -1,0 +1,204 @@
+//! The service itself: who asks, is there room, what is asked for, and the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, HOST};
+use http::{HeaderMap, HeaderValue};
+use keelson_base_client::Client;
+use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::tls::Peer;
+use keelson_base_daemon::trace;
+use keelson_base_model::status::ApiError;
+
+use crate::call::{self, Exchange};
+use crate::limits::{Room, hold};
+use crate::negotiate::{self, Form};
+use crate::openapi::Documents;
+use crate::query::Query;
+use crate::response::status;
+use crate::route::{Call, Route, route};
+use crate::watch::Ring;
+use crate::{caller, discovery};
+
+/// How the gateway serves.
+#[derive(Clone)]
+pub struct Config {
+    /// Serve clients without a certificate, as `system:anonymous`; otherwise they get 401.
+    pub anonymous: bool,
+    /// Most requests at a time that do not last; further ones get 429.
+    pub max_in_flight: usize,
+    /// Most watches and logs at a time; further ones get 429.
+    pub max_watches: usize,
+    /// Largest body of a request, in bytes; larger ones get 413.
+    pub max_body: usize,
+    /// The shortest time after which a watch is ended that does not say how long it wants to last; the longest
+    /// is twice that.
+    pub watch_timeout: Duration,
+    /// Most bytes that wait for a client of a watch that reads slowly, before its watch ends with 410.
+    pub watch_buffer: usize,
+    /// Most bytes of changes that are kept spelled out for the next watcher of the same change.
+    pub watch_ring: usize,
+    /// Where the tasks of watches run; their drain ends all watches.
+    pub tasks: Tasks,
+    /// What `/healthz`, `/livez` and `/readyz` tell.
+    pub health: Health,
+}
+
+/// The REST/JSON face of the API.
+#[derive(Debug)]
+pub struct Gateway;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) ring: Arc<Ring>,
+    client: Client,
+    watch_client: Client,
+    requests: Room,
+    watches: Room,
+    documents: Documents,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The limits that Kubernetes has.
+    pub fn new(tasks: Tasks, health: Health) -> Self {
+        Self {
+            anonymous: false,
+            max_in_flight: 400,
+            max_watches: 10_000,
+            max_body: 3 * 1024 * 1024,
+            watch_timeout: Duration::from_secs(30 * 60),
+            watch_buffer: 16 * 1024 * 1024,
+            watch_ring: 2 * 1024 * 1024,
+            tasks,
+            health,
+        }
+    }
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// The routes of the gateway, to be served by `daemon::serve`, which tells who the client is ([`Peer`]).
+    ///
+    /// `client` carries calls and lists, `watch_client` watches and logs: over connections of their own, so that a
+    /// burst of changes holds up no call. Both must belong to an identity whose forwarded users api believes.
+    pub fn build(config: Config, client: Client, watch_client: Client) -> Router {
+        // Health is everybody's to ask, with or without a certificate.
+        let health = config.health.router();
+        let shared = Shared {
+            ring: Arc::new(Ring::new(config.watch_ring)),
+            requests: Room::new(config.max_in_flight),
+            watches: Room::new(config.max_watches),
+            documents: Documents::default(),
+            config,
+            client,
+            watch_client,
+        };
+        Router::new()
+            .fallback(serve)
+            .with_state(Arc::new(shared))
+            .merge(health)
+    }
+}
+
+async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let query = Query::parse(request.uri().query());
+    let failed = negotiate::form_of_failure(request.headers(), &query);
+    // A server in front may have set the trace context already.
+    let context = trace::current().or_else(|| trace::extract(request.headers()));
+    let answered = trace::scope(context, shared.answer(request, query)).await;
+    let mut response = answered.unwrap_or_else(|error| status::failure(failed, error));
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+// === impl Shared ===
+
+impl Shared {
+    async fn answer(self: Arc<Self>, request: Request, query: Query) -> Result<Response, ApiError> {
+        let (head, body) = request.into_parts();
+        let user = caller::caller(
+            head.extensions.get::<Peer>(),
+            &head.headers,
+            self.config.anonymous,
+        )?;
+        let route = route(&head.method, head.uri.path(), &query)?;
+        let long_running = matches!(&route, Route::Call(call) if call.verb.is_long_running());
+        let place = if long_running {
+            self.watches.enter()?
+        } else {
+            self.requests.enter()?
+        };
+        let response = match route {
+            Route::Call(call) => {
+                let form = form_of(&call, &head.headers, &query)?;
+                let (client, watch_client) = (
+                    self.client.acting_for(user.clone()),
+                    self.watch_client.acting_for(user),
+                );
+                let headers = head.headers;
+                let exchange = Exchange {
+                    shared: self.clone(),
+                    client,
+                    watch_client,
+                    call,
+                    query,
+                    headers,
+                    form,
+                };
+                call::answer(exchange, body).await?
+            }
+            Route::OpenApiV2 => self.documents.v2(&head.headers).await?,
+            Route::OpenApiV3 => self.documents.v3(&head.headers).await?,
+            Route::OpenApiV3Of(path) => self.documents.v3_of(&path, &head.headers).await?,
+            route => describe(route, &head.headers, &query)?,
+        };
+        let (parts, body) = response.into_parts();
+        Ok(Response::from_parts(parts, hold(body, place)))
+    }
+}
+
+/// A log is text whatever the client would take for objects.
+fn form_of(call: &Call, headers: &HeaderMap, query: &Query) -> Result<Form, ApiError> {
+    match call.verb {
+        crate::route::Verb::Log => Ok(negotiate::form_of_failure(headers, query)),
+        _ => negotiate::form(headers, query),
+    }
+}
+
+/// Tells what the server has.
+fn describe(route: Route, headers: &HeaderMap, query: &Query) -> Result<Response, ApiError> {
+    let form = negotiate::form(headers, query).or_else(|error| {
+        // Discovery has shapes of its own, which it looks for itself.
+        if matches!(route, Route::CoreVersions | Route::Groups) {
+            Ok(negotiate::form_of_failure(headers, query))
+        } else {
+            Err(error)
+        }
+    })?;
+    match route {
+        Route::Root => discovery::root(form),
+        Route::Version => discovery::version(form),
+        Route::CoreVersions => discovery::core_versions(form, headers, negotiate::text(headers, &HOST)),
+        Route::Groups => discovery::groups(form, headers),
+        Route::Group(group) => discovery::group(form, group),
+        Route::Resources(group, version) => discovery::resources(form, group, version),
+        Route::OpenApiV2 | Route::OpenApiV3 | Route::OpenApiV3Of(_) | Route::Call(_) => {
+            Err(ApiError::unknown_resource())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

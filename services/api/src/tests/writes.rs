@@ -1,0 +1,284 @@
+use keelson_base_client::Patch;
+use keelson_base_model::status::Reason;
+use keelson_proto::core::{Endpoints, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::meta::{DeleteOptions, ObjectMeta};
+use serde_json::json;
+
+use super::{Fixture, mk_meta, mk_pod, mk_service};
+
+#[tokio::test]
+async fn a_cluster_begins_with_its_namespaces_and_the_kubernetes_service() {
+    let fixture = Fixture::new().await;
+    let namespaces = fixture.client().api::<Namespace>();
+    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+        assert_eq!(namespaces.get(name).await.unwrap().status.phase, "Active");
+    }
+    let service = fixture.client().api::<Service>().namespaced("default").get("kubernetes").await.unwrap();
+    assert_eq!(service.spec.cluster_ip, "10.0.0.1");
+}
+
+#[tokio::test]
+async fn what_is_created_can_be_read_with_its_defaults() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let created = pods.create(&mk_pod("web")).await.unwrap();
+    assert_eq!(created.spec.restart_policy, "Always");
+    assert_eq!(created.status.phase, "Pending");
+    assert!(!created.metadata.uid.is_empty() && created.metadata.creation_timestamp.is_some());
+    assert_eq!(pods.get("web").await.unwrap(), created);
+    assert!(pods.create(&mk_pod("web")).await.unwrap_err().is_already_exists());
+}
+
+#[tokio::test]
+async fn bad_objects_are_refused_and_nothing_is_stored() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>();
+    let head = fixture.store.head().await.unwrap();
+    let mut nameless = mk_pod("Bad_Name");
+    nameless.spec.containers.clear();
+    let error = pods.namespaced("default").create(&nameless).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Invalid);
+    let fields: Vec<_> = error.status().details.as_ref().unwrap().causes.iter().map(|cause| cause.field.as_str()).collect();
+    assert!(fields.contains(&"metadata.name") && fields.contains(&"spec.containers"), "{fields:?}");
+
+    let mut versioned = mk_pod("a");
+    versioned.metadata.resource_version = "7".into();
+    assert_eq!(pods.namespaced("default").create(&versioned).await.unwrap_err().code(), 400);
+    let mut elsewhere = mk_pod("a");
+    elsewhere.metadata.namespace = "missing".into();
+    let error = pods.namespaced("missing").create(&elsewhere).await.unwrap_err();
+    assert_eq!(error.message(), "namespaces \"missing\" not found");
+    assert_eq!(pods.namespaced("default").create(&elsewhere).await.unwrap_err().code(), 400);
+    assert_eq!(fixture.store.head().await.unwrap(), head);
+}
+
+#[tokio::test]
+async fn names_are_generated() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let mut pod = mk_pod("");
+    pod.metadata.generate_name = "web-".into();
+    let first = pods.create(&pod).await.unwrap().metadata.name;
+    let second = pods.create(&pod).await.unwrap().metadata.name;
+    assert!(first.starts_with("web-") && first.len() == 9, "{first}");
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn an_update_of_an_old_version_is_a_conflict() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let old = pods.create(&mk_pod("web")).await.unwrap();
+    let mut new = old.clone();
+    new.metadata.labels.insert("a".into(), "b".into());
+    let updated = pods.update(&new).await.unwrap();
+    assert_ne!(updated.metadata.resource_version, old.metadata.resource_version);
+    assert!(pods.update(&old).await.unwrap_err().is_conflict());
+    // Nothing changes: nothing is written.
+    assert_eq!(pods.update(&updated).await.unwrap().metadata.resource_version, updated.metadata.resource_version);
+    new.metadata.resource_version.clear();
+    new.spec.containers[0].image = "i:2".into();
+    assert_eq!(pods.update(&new).await.unwrap().spec.containers[0].image, "i:2");
+    new.spec.node_name = "n".into();
+    assert_eq!(pods.update(&new).await.unwrap_err().reason(), Reason::Invalid);
+}
+
+#[tokio::test]
+async fn many_writers_of_one_object_lose_nothing() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    pods.create(&mk_pod("web")).await.unwrap();
+    let writers = (0..16).map(|n| {
+        let pods = pods.clone();
+        async move {
+            let patch = Patch::merge(&json!({"metadata": {"labels": {format!("l{n}"): "x"}}})).unwrap();
+            pods.patch("web", &patch).await.unwrap();
+        }
+    });
+    futures::future::join_all(writers).await;
+    assert_eq!(pods.get("web").await.unwrap().metadata.labels.len(), 16);
+}
+
+#[tokio::test]
+async fn the_status_is_written_apart_from_the_spec() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let mut pod = pods.create(&mk_pod("web")).await.unwrap();
+    pod.status.phase = "Running".into();
+    pod.metadata.labels.insert("a".into(), "b".into());
+    assert_eq!(pods.update(&pod).await.unwrap().status.phase, "Pending");
+    pod.metadata.resource_version.clear();
+    pod.spec.containers[0].image = "other".into();
+    let updated = pods.update_status(&pod).await.unwrap();
+    assert_eq!((updated.status.phase.as_str(), updated.spec.containers[0].image.as_str()), ("Running", "i:1"));
+}
+
+#[tokio::test]
+async fn all_three_patches_work() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    pods.create(&mk_pod("web")).await.unwrap();
+    let strategic = json!({"spec": {"containers": [{"name": "c", "image": "i:2"}]}});
+    assert_eq!(pods.patch("web", &Patch::strategic(&strategic).unwrap()).await.unwrap().spec.containers[0].image, "i:2");
+    let json_patch = json!([{"op": "replace", "path": "/spec/containers/0/image", "value": "i:3"}]);
+    assert_eq!(pods.patch("web", &Patch::json(&json_patch).unwrap()).await.unwrap().spec.containers[0].image, "i:3");
+    let merge = json!({"metadata": {"annotations": {"a": "b"}}});
+    assert_eq!(pods.patch("web", &Patch::merge(&merge).unwrap()).await.unwrap().metadata.annotations["a"], "b");
+    let rename = json!({"metadata": {"name": "other"}});
+    assert_eq!(pods.patch("web", &Patch::merge(&rename).unwrap()).await.unwrap_err().code(), 400);
+    assert!(pods.patch("missing", &Patch::merge(&merge).unwrap()).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn a_running_pod_is_deleted_in_two_steps() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    pods.create(&mk_pod("idle")).await.unwrap();
+    assert!(pods.delete("idle", DeleteOptions::default()).await.unwrap().removed);
+
+    let pod = pods.create(&mk_pod("web")).await.unwrap();
+    pods.bind(&pod, "n1").await.unwrap();
+    let deleted = pods.delete("web", DeleteOptions::default()).await.unwrap();
+    assert!(!deleted.removed);
+    assert_eq!(deleted.object.metadata.deletion_grace_period_seconds, Some(30));
+    let sooner = DeleteOptions { grace_period_seconds: Some(5), ..DeleteOptions::default() };
+    assert_eq!(pods.delete("web", sooner).await.unwrap().object.metadata.deletion_grace_period_seconds, Some(5));
+    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+    assert!(pods.delete("web", now).await.unwrap().removed);
+    assert!(pods.get("web").await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn finalizers_hold_what_is_deleted_until_they_are_gone() {
+    let fixture = Fixture::new().await;
+    let rcs = fixture.client().api::<ReplicationController>().namespaced("default");
+    let mut rc = ReplicationController { metadata: mk_meta("rc"), ..ReplicationController::default() };
+    rc.metadata.finalizers.push("example.com/hold".into());
+    rc.spec.template = Some(keelson_proto::core::PodTemplateSpec {
+        metadata: ObjectMeta { labels: [("a".into(), "b".into())].into(), ..ObjectMeta::default() },
+        spec: mk_pod("x").spec,
+    });
+    rcs.create(&rc).await.unwrap();
+    assert!(!rcs.delete("rc", DeleteOptions::default()).await.unwrap().removed);
+    assert!(rcs.get("rc").await.unwrap().metadata.deletion_timestamp.is_some());
+    rcs.patch("rc", &Patch::merge(&json!({"metadata": {"finalizers": null}})).unwrap()).await.unwrap();
+    assert!(rcs.get("rc").await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn a_namespace_goes_in_two_phases() {
+    let fixture = Fixture::new().await;
+    let namespaces = fixture.client().api::<Namespace>();
+    let metadata = ObjectMeta { name: "ns".into(), ..ObjectMeta::default() };
+    namespaces.create(&Namespace { metadata, ..Namespace::default() }).await.unwrap();
+    let deleted = namespaces.delete("ns", DeleteOptions::default()).await.unwrap();
+    assert_eq!((deleted.removed, deleted.object.status.phase.as_str()), (false, "Terminating"));
+    let mut pod = mk_pod("late");
+    pod.metadata.namespace = "ns".into();
+    let error = fixture.client().api::<Pod>().namespaced("ns").create(&pod).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::Forbidden);
+    assert!(namespaces.delete("ns", DeleteOptions::default()).await.unwrap_err().is_conflict());
+    let mut empty = deleted.object;
+    empty.metadata.resource_version.clear();
+    empty.spec.finalizers.clear();
+    namespaces.finalize(&empty).await.unwrap();
+    assert!(namespaces.get("ns").await.unwrap_err().is_not_found());
+    assert_eq!(namespaces.delete("default", DeleteOptions::default()).await.unwrap_err().reason(), Reason::Forbidden);
+}
+
+#[tokio::test]
+async fn a_pod_is_bound_once() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let pod = pods.create(&mk_pod("web")).await.unwrap();
+    pods.bind(&pod, "n1").await.unwrap();
+    let error = pods.bind(&pod, "n2").await.unwrap_err();
+    assert!(error.is_conflict() && error.message().contains("already assigned to node \"n1\""), "{error}");
+    assert_eq!(pods.get("web").await.unwrap().spec.node_name, "n1");
+}
+
+#[tokio::test]
+async fn racing_services_never_share_an_address_and_give_it_back() {
+    let fixture = Fixture::new().await;
+    let services = fixture.client().api::<Service>().namespaced("default");
+    let creations = (0..64).map(|n| {
+        let services = services.clone();
+        async move { services.create(&mk_service(&format!("s{n}"))).await.unwrap().spec.cluster_ip }
+    });
+    let mut addresses = futures::future::join_all(creations).await;
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 64);
+
+    let mut taken = mk_service("taken");
+    taken.spec.cluster_ip.clone_from(&addresses[0]);
+    assert_eq!(services.create(&taken).await.unwrap_err().reason(), Reason::Invalid);
+    let holder = services.list(&Default::default()).await.unwrap().items;
+    let holder = holder.into_iter().find(|service| service.spec.cluster_ip == addresses[0]).unwrap();
+    services.delete(&holder.metadata.name, DeleteOptions::default()).await.unwrap();
+    // The pool hears of it through the store's watch.
+    for _ in 0..100 {
+        if services.create(&taken).await.is_ok() {
+            return;
+        }
+        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("the address was never given back");
+}
+
+#[tokio::test]
+async fn the_scale_of_a_controller_is_read_and_written() {
+    let fixture = Fixture::new().await;
+    let rcs = fixture.client().api::<ReplicationController>().namespaced("default");
+    let mut rc = ReplicationController { metadata: mk_meta("rc"), ..ReplicationController::default() };
+    rc.spec.template = Some(keelson_proto::core::PodTemplateSpec {
+        metadata: ObjectMeta { labels: [("a".into(), "b".into())].into(), ..ObjectMeta::default() },
+        spec: mk_pod("x").spec,
+    });
+    let created = rcs.create(&rc).await.unwrap();
+    assert_eq!((created.metadata.generation, created.spec.replicas), (1, Some(1)));
+    let mut scale = rcs.get_scale("rc").await.unwrap();
+    assert_eq!((scale.spec.replicas, scale.status.selector.as_str()), (1, "a=b"));
+    scale.spec.replicas = 3;
+    assert_eq!(rcs.scale("rc", scale.clone()).await.unwrap().spec.replicas, 3);
+    assert!(rcs.scale("rc", scale).await.unwrap_err().is_conflict());
+    assert_eq!(rcs.get("rc").await.unwrap().metadata.generation, 2);
+}
+
+#[tokio::test]
+async fn endpoints_are_created_by_an_update_and_kept_in_order() {
+    let fixture = Fixture::new().await;
+    let endpoints = fixture.client().api::<Endpoints>().namespaced("default");
+    let updated = endpoints.update(&Endpoints { metadata: mk_meta("web"), ..Endpoints::default() }).await.unwrap();
+    assert!(!updated.metadata.uid.is_empty());
+}
+
+#[tokio::test]
+async fn everyone_needs_a_certificate_and_keeps_to_what_is_theirs() {
+    let fixture = Fixture::new().await;
+    let admin = fixture.client();
+    admin.api::<Node>().create(&Node { metadata: ObjectMeta { name: "n1".into(), ..ObjectMeta::default() }, ..Node::default() }).await.unwrap();
+    let pods = admin.api::<Pod>().namespaced("default");
+    let mine = pods.create(&mk_pod("mine")).await.unwrap();
+    pods.bind(&mine, "n1").await.unwrap();
+    let other = pods.create(&mk_pod("other")).await.unwrap();
+    pods.bind(&other, "n2").await.unwrap();
+
+    let kubelet = fixture.client_of("system:node:n1", "system:nodes").api::<Pod>().namespaced("default");
+    let ready = Patch::merge(&json!({"status": {"phase": "Running"}})).unwrap();
+    kubelet.patch_status("mine", &ready).await.unwrap();
+    assert_eq!(kubelet.patch_status("other", &ready).await.unwrap_err().reason(), Reason::Forbidden);
+    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+    assert_eq!(kubelet.delete("other", now.clone()).await.unwrap_err().reason(), Reason::Forbidden);
+    assert!(kubelet.delete("mine", now).await.unwrap().removed);
+
+    let stranger = fixture.client_of("mallory", "").api::<Pod>().namespaced("default");
+    assert_eq!(stranger.get("other").await.unwrap_err().reason(), Reason::Forbidden);
+    use keelson_base_client::ForwardedUser;
+    let as_admin = ForwardedUser::try_new("system:admin", ["system:masters"]).unwrap();
+    let impostor = fixture.client_of("mallory", "").acting_for(as_admin.clone()).api::<Pod>().namespaced("default");
+    assert_eq!(impostor.get("other").await.unwrap_err().reason(), Reason::Forbidden);
+    let gateway = fixture.client_of(crate::GATEWAY, "").acting_for(as_admin).api::<Pod>().namespaced("default");
+    gateway.get("other").await.unwrap();
+}
