@@ -12,6 +12,8 @@ use keelson_kubelet::runtime::RuntimeError;
 use crate::error::{failed, failed_on, in_words, status};
 use crate::{DockerError, DockerRuntime, ImageConfig, ImageFile, image, labels};
 
+/// The option of a network that names its link.
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
 const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
 /// How long the first answer may take. An engine that is busy starting answers later; one that is there
 /// answers at once.
@@ -98,6 +100,20 @@ impl Docker {
         config: &ImageConfig,
     ) -> Result<String, DockerError> {
         image::load(&self.client, name, files, config).await
+    }
+
+    /// The link of Docker's default network, for instance `docker0`: on it this host and its pods reach each other.
+    /// None if there is no such network.
+    ///
+    /// # Errors
+    ///
+    /// If Docker does not answer.
+    pub async fn bridge(&self) -> Result<Option<String>, DockerError> {
+        match self.client.inspect_network("bridge", None).await {
+            Ok(network) => Ok(network.options.and_then(|mut options| options.remove(BRIDGE_NAME))),
+            Err(cause) if status(&cause) == Some(404) => Ok(None),
+            Err(cause) => Err(failed("inspect the bridge network")(cause).into()),
+        }
     }
 
     /// Kills and removes all containers of a cluster, on all of its nodes; returns how many there were.

@@ -4,6 +4,7 @@ mod create;
 mod events;
 mod logs;
 mod observe;
+mod oom;
 mod pull;
 mod start;
 
@@ -38,13 +39,15 @@ const STOP_MARGIN: Duration = Duration::from_secs(60);
 pub struct DockerRuntime {
     docker: Docker,
     owner: Owner,
+    /// The lowest `oom_score_adj` that can be had.
+    oom_floor: i32,
 }
 
 // === impl DockerRuntime ===
 
 impl DockerRuntime {
     pub(crate) fn new(docker: Docker, owner: Owner) -> Self {
-        DockerRuntime { docker, owner }
+        DockerRuntime { docker, owner, oom_floor: oom::floor() }
     }
 
     fn client(&self) -> &Client {

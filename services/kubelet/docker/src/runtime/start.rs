@@ -35,8 +35,9 @@ enum Claim {
 impl DockerRuntime {
     pub(super) async fn start_container(
         &self,
-        spec: ContainerSpec,
+        mut spec: ContainerSpec,
     ) -> Result<ObservedContainer, RuntimeError> {
+        spec.resources.oom_score_adj = spec.resources.oom_score_adj.max(self.oom_floor);
         let body = create::body(&self.owner, &spec)?;
         let id = match self.create(&labels::name(&spec.identity), &body).await? {
             Created::New(id) => id,

@@ -1,0 +1,185 @@
+//! How a kubelet is set up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
+
+use crate::clock::Clock;
+use crate::container::DnsConfig;
+
+/// Port of a kubelet's gRPC service, as in Kubernetes.
+pub const PORT: u16 = 10250;
+
+/// How many pods a node takes unless told otherwise (today's Kubernetes; 1.0 took 40).
+pub const MAX_PODS: u32 = 110;
+
+/// Address that a packet to the outside would be sent to (TEST-NET-1, RFC 5737); nothing is ever sent.
+const OUTSIDE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
+
+/// How a kubelet is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node's name; the kubelet's certificate must be of `system:node:<name>`.
+    pub node_name: String,
+    /// Directory of the pods' volumes, absolute; the runtime mounts from it.
+    pub root_dir: PathBuf,
+    /// The node's addresses, the first one first; detected if empty.
+    pub node_ips: Vec<IpAddr>,
+    /// Port of the kubelet's own gRPC service, announced in the node's status.
+    pub port: u16,
+    /// Labels of the node, beside those that every node has.
+    pub labels: BTreeMap<String, String>,
+    /// Amounts to announce instead of what the machine has, by resource (`cpu`: `4`).
+    pub capacity: BTreeMap<String, String>,
+    /// How many pods the node takes.
+    pub max_pods: u32,
+    /// The cluster's DNS, and the host's.
+    pub dns: DnsConfig,
+    /// Image of infra containers; empty means the runtime's own.
+    pub infra_image: String,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+/// The kubelet's own flags, with the names that Kubernetes has for them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Flags {
+    /// Name of this node; the machine's host name if absent.
+    #[arg(long, value_name = "NAME")]
+    pub hostname_override: Option<String>,
+    /// Directory of the pods' volumes; the container runtime must see it at the same path.
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/keelson/kubelet")]
+    pub root_dir: PathBuf,
+    /// Address of this node; repeat it for a second family. Detected if absent.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub node_ip: Vec<IpAddr>,
+    /// Labels of this node.
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = pair)]
+    pub node_labels: Vec<(String, String)>,
+    /// Amounts to announce instead of what the machine has.
+    #[arg(long, value_name = "RESOURCE=AMOUNT", value_delimiter = ',', value_parser = pair)]
+    pub node_capacity: Vec<(String, String)>,
+    /// How many pods this node takes.
+    #[arg(long, value_name = "COUNT", default_value_t = MAX_PODS)]
+    pub max_pods: u32,
+    /// Address of the cluster's DNS.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub cluster_dns: Vec<IpAddr>,
+    /// Domain of the cluster.
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// Image of the container that holds a pod's network; the kubelet brings its own if absent.
+    #[arg(long, value_name = "IMAGE", default_value = "")]
+    pub pod_infra_container_image: String,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// A kubelet with the usual port and limits, and without cluster DNS.
+    pub fn new(node_name: impl Into<String>, root_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            node_name: node_name.into(),
+            root_dir: root_dir.into(),
+            node_ips: Vec::new(),
+            port: PORT,
+            labels: BTreeMap::new(),
+            capacity: BTreeMap::new(),
+            max_pods: MAX_PODS,
+            dns: DnsConfig::default(),
+            infra_image: String::new(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// The configured addresses, or the one from which this machine reaches others.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        if self.node_ips.is_empty() { vec![detect()] } else { self.node_ips.clone() }
+    }
+}
+
+// === impl Flags ===
+
+impl Flags {
+    /// The configuration that the flags ask for, on a machine called `hostname`.
+    pub fn into_config(self, hostname: &str, port: u16) -> Config {
+        let resolv_conf = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        Config {
+            node_ips: self.node_ip,
+            port,
+            labels: self.node_labels.into_iter().collect(),
+            capacity: self.node_capacity.into_iter().collect(),
+            max_pods: self.max_pods,
+            dns: DnsConfig {
+                servers: self.cluster_dns,
+                domain: self.cluster_domain,
+                host_searches: searches(&resolv_conf),
+            },
+            infra_image: self.pod_infra_container_image,
+            ..Config::new(self.hostname_override.unwrap_or_else(|| hostname.to_lowercase()), self.root_dir)
+        }
+    }
+}
+
+/// The search domains of a resolv.conf: the last `search` line counts (resolv.conf(5)).
+fn searches(resolv_conf: &str) -> Vec<String> {
+    let lines = resolv_conf.lines().rev().map(str::split_whitespace);
+    let found = lines.into_iter().find_map(|mut words| (words.next() == Some("search")).then_some(words));
+    found.into_iter().flatten().map(str::to_owned).collect()
+}
+
+/// Asks the routing table; loopback if there is no way to the outside.
+fn detect() -> IpAddr {
+    let source = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect(OUTSIDE).ok()?;
+        socket.local_addr().ok()
+    };
+    source().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    #[test]
+    fn flags_become_a_config() {
+        let words =
+            "x --node-labels a=b,c=d --node-capacity cpu=4 --node-ip 192.0.2.7 --cluster-dns 10.0.0.10";
+        let flags = Cli::parse_from(words.split(' ')).flags;
+        let config = flags.into_config("MyHost", 7);
+        assert_eq!((config.node_name.as_str(), config.port, config.max_pods), ("myhost", 7, 110));
+        assert_eq!(config.labels["c"], "d");
+        assert_eq!(config.capacity["cpu"], "4");
+        assert_eq!(config.addresses(), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(config.dns.domain, "cluster.local");
+        assert!(Cli::try_parse_from(["x", "--node-labels", "a"]).is_err());
+    }
+
+    #[test]
+    fn the_last_search_line_counts() {
+        let text =
+            "nameserver 192.0.2.1\nsearch old.example\n# search no\nsearch a.example  b.example\noptions x\n";
+        assert_eq!(searches(text), ["a.example", "b.example"]);
+        assert!(searches("nameserver 192.0.2.1").is_empty());
+    }
+
+    #[test]
+    fn some_address_is_always_found() {
+        assert!(!detect().is_unspecified());
+    }
+}

@@ -1,0 +1,119 @@
+//! What a pod's worker has to hear of: one slot, in which newer news replaces older.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keelson_base_daemon::trace::TraceContext;
+use keelson_proto::core::Pod;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use crate::plan::Rejection;
+use crate::runtime::ObservedContainer;
+
+/// More changes than these are summed up as "look for yourself".
+const MAX_CHANGES: usize = 64;
+
+/// News for one worker.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    slot: Mutex<News>,
+    notify: Notify,
+}
+
+/// What is new since the worker last looked.
+#[derive(Default)]
+pub(crate) struct News {
+    /// The pod as api has it.
+    pub(crate) pod: Option<Arc<Pod>>,
+    /// Api no longer has the pod, or never had it.
+    pub(crate) gone: bool,
+    /// The node does not take the pod.
+    pub(crate) rejection: Option<Rejection>,
+    /// The pod's containers, at the kubelet's start.
+    pub(crate) observed: Option<Vec<ObservedContainer>>,
+    /// What happened to containers, by id.
+    pub(crate) changes: BTreeMap<String, Change>,
+    /// Ask the runtime again.
+    pub(crate) relist: bool,
+    /// Of the change in api.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+/// What happened to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Started,
+    Died,
+    Removed,
+}
+
+// === impl Mailbox ===
+
+impl Mailbox {
+    pub(crate) fn put_pod(&self, pod: Arc<Pod>, trace: Option<TraceContext>) {
+        self.put(|news| {
+            news.pod = Some(pod);
+            news.trace = trace.or(news.trace);
+        });
+    }
+
+    pub(crate) fn put_gone(&self, pod: Arc<Pod>, trace: Option<TraceContext>) {
+        self.put(|news| {
+            news.pod = Some(pod);
+            news.gone = true;
+            news.trace = trace.or(news.trace);
+        });
+    }
+
+    pub(crate) fn put_orphaned(&self) {
+        self.put(|news| news.gone = true);
+    }
+
+    pub(crate) fn put_rejection(&self, rejection: Rejection) {
+        self.put(|news| news.rejection = Some(rejection));
+    }
+
+    pub(crate) fn put_observed(&self, containers: Vec<ObservedContainer>) {
+        self.put(|news| news.observed = Some(containers));
+    }
+
+    pub(crate) fn put_change(&self, id: String, change: Change) {
+        self.put(|news| {
+            if news.changes.len() < MAX_CHANGES {
+                news.changes.insert(id, change);
+            } else {
+                news.relist = true;
+            }
+        });
+    }
+
+    pub(crate) fn put_relist(&self) {
+        self.put(|news| news.relist = true);
+    }
+
+    /// Whether api has said something that the worker has not heard yet.
+    pub(crate) fn has_pod(&self) -> bool {
+        let slot = self.slot();
+        slot.pod.is_some() && !slot.gone
+    }
+
+    /// Empties the slot.
+    pub(crate) fn take(&self) -> News {
+        std::mem::take(&mut *self.slot())
+    }
+
+    /// Ends when there is news.
+    pub(crate) fn news(&self) -> Notified<'_> {
+        self.notify.notified()
+    }
+
+    fn put(&self, note: impl FnOnce(&mut News)) {
+        note(&mut self.slot());
+        self.notify.notify_one();
+    }
+
+    fn slot(&self) -> MutexGuard<'_, News> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,133 @@
+//! What the kubelet remembers of a pod beyond what the runtime shows. All of it may be lost: a restarted kubelet
+//! waits a little longer or shorter, and comes to the same end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::later;
+use crate::runtime::ImageStatus;
+
+/// First delay after a failure, and the longest (Kubernetes' values).
+pub(super) const FIRST_DELAY: Duration = Duration::from_secs(10);
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(300);
+
+/// Memory of one pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// The node will not run the pod.
+    pub rejection: Option<Rejection>,
+    /// The pod's volumes.
+    pub volumes: VolumeState,
+    /// Images that were got and not yet used, by container name: one image serves one start.
+    pub images: BTreeMap<String, ImageStatus>,
+    /// What failed last, by container name (the infra container's is `POD`), and for the volumes.
+    pub setbacks: BTreeMap<String, Setback>,
+    /// Restarts of crashing containers, by container name.
+    pub crashes: BTreeMap<String, Crash>,
+    /// Last words of ended containers, by id.
+    pub messages: BTreeMap<String, String>,
+    /// When api no longer had the pod.
+    pub gone_since: Option<Timestamp>,
+    /// Volumes and directories are removed.
+    pub torn_down: bool,
+    /// Api knows that nothing is left.
+    pub confirmed: bool,
+    /// Api will not take the status: do not wait for it.
+    pub status_refused: bool,
+}
+
+/// Why the node does not run a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// One word.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+/// Whether the pod's volumes are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VolumeState {
+    /// Not yet.
+    #[default]
+    Absent,
+    /// Made by this kubelet process.
+    Mounted,
+}
+
+/// What kind of step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetbackKind {
+    /// The image could not be pulled.
+    Pull,
+    /// The image is not there and must not be pulled.
+    NeverPull,
+    /// The image's name is none.
+    ImageName,
+    /// The container's definition cannot be met: a reference that leads nowhere.
+    Config,
+    /// The runtime would not create or start it.
+    Create,
+    /// A volume could not be made.
+    Volume,
+}
+
+/// A step that failed and is tried again later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setback {
+    /// What kind of step.
+    pub kind: SetbackKind,
+    /// The error, in words.
+    pub message: String,
+    /// When it failed.
+    pub failed_at: Timestamp,
+    /// How long to wait.
+    pub delay: Duration,
+}
+
+/// A crashing container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How long to wait after its next end.
+    pub delay: Duration,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// Key of the volumes' setback; no container can have this name.
+    pub const VOLUMES: &'static str = "/volumes";
+
+    /// Notes a failure; the next attempt waits twice as long as the one before.
+    pub fn failed(&mut self, name: &str, kind: SetbackKind, message: String, now: Timestamp) {
+        let before = self.setbacks.get(name).filter(|setback| setback.kind == kind);
+        let delay = before.map_or(FIRST_DELAY, |setback| doubled(setback.delay));
+        self.setbacks.insert(name.to_owned(), Setback { kind, message, failed_at: now, delay });
+    }
+
+    /// Notes that a step of `name` succeeded.
+    pub fn succeeded(&mut self, name: &str) {
+        self.setbacks.remove(name);
+    }
+
+    /// Notes that a container is started again, with the delay that its next end will cost.
+    pub fn restarted(&mut self, name: &str, next_delay: Duration) {
+        self.crashes.insert(name.to_owned(), Crash { delay: next_delay });
+    }
+}
+
+// === impl Setback ===
+
+impl Setback {
+    /// When to try again.
+    pub fn retry_at(&self) -> Timestamp {
+        later(self.failed_at, self.delay)
+    }
+}
+
+/// Twice the delay, up to the longest.
+pub(super) fn doubled(delay: Duration) -> Duration {
+    delay.saturating_mul(2).min(MAX_DELAY)
+}

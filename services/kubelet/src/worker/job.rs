@@ -1,0 +1,96 @@
+//! Actions under way: futures that the worker polls, and may abandon.
+
+use futures::StreamExt as _;
+use futures::future::{AbortHandle, Abortable, BoxFuture};
+use keelson_base_daemon::trace;
+
+use super::outcome::Outcome;
+use super::{Worker, act};
+use crate::plan::{Action, Key, Plan};
+
+// === impl Worker ===
+
+impl Worker {
+    /// Begins what the plan says, and writes the status that goes with it.
+    pub(super) fn begin(&mut self, plan: Plan) {
+        for key in &plan.cancel {
+            self.abandon(key);
+        }
+        if plan.actions.is_empty() && self.in_flight.is_empty() && self.report.is_idle() {
+            // The reaction is over: what comes later is another one.
+            self.last_cause = self.cause.take().or(self.last_cause);
+        }
+        if let Some(status) = plan.status {
+            self.write_status(status);
+        }
+        for action in plan.actions {
+            self.start(action);
+        }
+    }
+
+    fn start(&mut self, action: Action) {
+        let key = action.key();
+        self.abandon(&key);
+        if let Action::Start { container, next_delay: Some(delay), .. } = &action {
+            self.memory.restarted(container, *delay);
+        }
+        let Some(work) = act::work(self, &action) else { return };
+        let job = self.next_job;
+        self.next_job += 1;
+        let (abort, registration) = AbortHandle::new_pair();
+        let work = Abortable::new(self.traced(&action, work), registration);
+        let done = key.clone();
+        self.jobs.push(Box::pin(async move { (done, job, work.await.ok()) }));
+        self.aborts.insert(key.clone(), (job, abort));
+        self.in_flight.insert(key, action);
+    }
+
+    /// Puts an action into the trace that caused it: as a child if it is the first reaction, else as a root that
+    /// links to it.
+    fn traced(&self, action: &Action, work: BoxFuture<'static, Outcome>) -> BoxFuture<'static, Outcome> {
+        let tracer = self.context.tasks.tracer();
+        let name = act::span_name(action);
+        let mut span = match (self.cause, self.last_cause) {
+            (Some(cause), _) => tracer.child_of(name, cause),
+            (None, Some(earlier)) => {
+                let mut span = tracer.root(name);
+                span.link(earlier);
+                span
+            }
+            (None, None) => tracer.root(name),
+        };
+        if span.is_recording() {
+            span.attribute("k8s.pod.uid", self.uid.clone());
+            return Box::pin(span.instrument(work));
+        }
+        // Nobody records here; the context is handed on all the same.
+        Box::pin(trace::scope(self.cause, work))
+    }
+
+    fn abandon(&mut self, key: &Key) {
+        if let Some((_, abort)) = self.aborts.remove(key) {
+            abort.abort();
+            self.in_flight.remove(key);
+        }
+    }
+
+    /// Takes the outcome of an action, unless the action was abandoned.
+    pub(super) fn done(&mut self, key: &Key, job: u64, outcome: Option<Outcome>) {
+        if self.aborts.get(key).is_none_or(|(current, _)| *current != job) {
+            return;
+        }
+        self.aborts.remove(key);
+        self.in_flight.remove(key);
+        if let Some(outcome) = outcome {
+            self.apply(outcome);
+        }
+    }
+
+    /// A container that is being started must not be left half made.
+    pub(super) async fn finish_starts(mut self) {
+        while self.in_flight.values().any(Action::starts_container) {
+            let Some((key, job, outcome)) = self.jobs.next().await else { return };
+            self.done(&key, job, outcome);
+        }
+    }
+}

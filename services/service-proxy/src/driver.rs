@@ -1,0 +1,221 @@
+//! Informers → table → applier.
+//!
+//! The informers note which services have changed; the driver takes all notes at once, computes those services anew and
+//! applies the difference. While it applies, more notes come together, so a burst costs few transactions and a single
+//! change waits for nothing. After a failure it is not known what is in force: the whole table is applied, after a pause.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keelson_base_client::backoff::Backoff;
+use keelson_base_client::{Cache, Client, Delta, Informer, WatchScope};
+use keelson_base_daemon::admin::Latch;
+use keelson_base_daemon::tasks::{Drain, Tasks};
+use keelson_base_daemon::trace::{self, Span, TraceContext};
+use keelson_base_model::key::ObjectKey;
+use keelson_proto::Object;
+use keelson_proto::core::{Endpoints, Service};
+use tokio::sync::{Notify, watch};
+
+use crate::bridge::Links;
+use crate::config::Mode;
+use crate::engine::{ApplyError, Engine};
+use crate::hairpin::Hairpin;
+use crate::host::Host;
+use crate::instance::Instance;
+use crate::table::{Table, service_ports};
+use crate::{kernel, localnet};
+
+/// Pauses after failures, first and longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// Keeps the kernel, or the forwarder, as the API says.
+pub(crate) struct Driver {
+    pub(crate) engine: Engine,
+    pub(crate) host: Host,
+    pub(crate) instance: Instance,
+    /// The links to the pods.
+    pub(crate) pod_interfaces: Vec<String>,
+    /// Where the table in force is told.
+    pub(crate) table: watch::Sender<Table>,
+    /// Released when the first table is in force.
+    pub(crate) latch: Option<Latch>,
+    /// What has to run beside the engine.
+    pub(crate) hairpin: Option<Hairpin>,
+}
+
+/// The API's side.
+struct Source {
+    services: Cache<Service>,
+    endpoints: Cache<Endpoints>,
+    changed: Arc<Changed>,
+}
+
+/// Services to look at again, and the trace of the request that changed each.
+#[derive(Default)]
+struct Changed {
+    keys: Mutex<BTreeMap<ObjectKey, Option<TraceContext>>>,
+    noted: Notify,
+}
+
+// === impl Driver ===
+
+impl Driver {
+    /// Runs until `tasks` drain.
+    pub(crate) async fn run(mut self, client: &Client, tasks: &Tasks) {
+        let source = Source::spawn(client, tasks);
+        let drain = tasks.drain();
+        if let Some(hairpin) = self.hairpin.take() {
+            let draining = tasks.draining();
+            tasks.spawn("hairpin", async move {
+                tokio::select! {
+                    () = hairpin.run() => {}
+                    () = draining => {}
+                }
+            });
+        }
+        tokio::select! {
+            () = drain.signaled() => return,
+            () = source.synced() => {}
+        }
+        let mut wanted = Table::default();
+        let mut in_force = None;
+        let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+        // The caches have everything, so what was noted so far are all services.
+        while !drain.is_signaled() {
+            let causes = source.refresh(&mut wanted);
+            match self.apply(in_force.as_ref(), &wanted, &causes).await {
+                Ok(()) => {
+                    in_force = Some(wanted.clone());
+                    backoff.reset();
+                    source.changed.wait(&drain).await;
+                }
+                Err(error) => {
+                    in_force = None;
+                    tracing::warn!(%error, "services are not up to date, trying again");
+                    pause(backoff.next_delay(), &drain).await;
+                }
+            }
+        }
+    }
+
+    async fn apply(
+        &mut self,
+        in_force: Option<&Table>,
+        wanted: &Table,
+        causes: &[TraceContext],
+    ) -> Result<(), ApplyError> {
+        if in_force == Some(wanted) {
+            return Ok(());
+        }
+        let applied = span(causes).instrument(self.engine.apply(in_force, wanted)).await;
+        if let Err(error @ ApplyError::Command(_)) = applied {
+            return Err(error);
+        }
+        // A port that somebody else listens on does not hold back the others.
+        self.table.send_replace(wanted.clone());
+        if let Some(latch) = self.latch.take() {
+            latch.release();
+            self.settle().await;
+        }
+        applied
+    }
+
+    /// What can wait until the first table is in force, or has to.
+    async fn settle(&self) {
+        let (host, instance) = (&self.host, &self.instance);
+        match (Links::open(host), self.engine.mode()) {
+            (Ok(links), Mode::Userspace) => localnet::switch_off(host, &links, instance).await,
+            (Ok(links), _) => localnet::switch_on(host, &links, instance, &self.pod_interfaces).await,
+            (Err(error), _) => tracing::debug!(%error, "route_localnet stays as it is"),
+        }
+        // A proxy of this instance may have left rules of another mode.
+        if let Err(error) = kernel::remove_except(host, instance, self.engine.mode()).await {
+            tracing::debug!(%error, "rules of another mode, if there are any, stay");
+        }
+    }
+}
+
+/// One span for the changes that are applied together: below the first, linked to the others.
+fn span(causes: &[TraceContext]) -> Span {
+    let Some((first, others)) = causes.split_first() else {
+        return Span::none();
+    };
+    let mut span = trace::tracer().child_of("service-proxy apply", *first);
+    others.iter().for_each(|cause| span.link(*cause));
+    span
+}
+
+async fn pause(delay: Duration, drain: &Drain) {
+    tokio::select! {
+        () = drain.signaled() => {}
+        () = tokio::time::sleep(delay) => {}
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    fn spawn(client: &Client, tasks: &Tasks) -> Self {
+        let changed = Arc::<Changed>::default();
+        let services =
+            Informer::spawn(tasks, client.api::<Service>(), WatchScope::default(), changed.handler());
+        let endpoints =
+            Informer::spawn(tasks, client.api::<Endpoints>(), WatchScope::default(), changed.handler());
+        Self { services, endpoints, changed }
+    }
+
+    async fn synced(&self) {
+        self.services.synced().await;
+        self.endpoints.synced().await;
+    }
+
+    /// Computes the changed services anew; returns what caused the changes.
+    fn refresh(&self, table: &mut Table) -> Vec<TraceContext> {
+        let changed = self.changed.take();
+        for key in changed.keys() {
+            let ports = match self.services.get(key) {
+                Some(service) => service_ports(&service, self.endpoints.get(key).as_deref()),
+                None => Vec::new(),
+            };
+            if !table.ports_of(key).map(|port| &**port).eq(&ports) {
+                table.set(key, ports);
+            }
+        }
+        changed.into_values().flatten().collect()
+    }
+}
+
+// === impl Changed ===
+
+impl Changed {
+    /// What an informer calls: notes the key, which a service and its endpoints share.
+    fn handler<K: Object>(self: &Arc<Self>) -> impl FnMut(Delta<K>) + Send + 'static + use<K> {
+        let changed = self.clone();
+        move |delta| match delta {
+            Delta::Applied { new, trace, .. } => changed.note(ObjectKey::of(new.metadata()), trace),
+            Delta::Deleted { old, trace } => changed.note(ObjectKey::of(old.metadata()), trace),
+            Delta::Synced => {}
+        }
+    }
+
+    fn note(&self, key: ObjectKey, trace: Option<TraceContext>) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = keys.entry(key).or_default();
+        *noted = trace.or(*noted);
+        drop(keys);
+        self.noted.notify_one();
+    }
+
+    fn take(&self) -> BTreeMap<ObjectKey, Option<TraceContext>> {
+        std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn wait(&self, drain: &Drain) {
+        tokio::select! {
+            () = drain.signaled() => {}
+            () = self.noted.notified() => {}
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A whole cluster in one process.
+//!
+//! The services are wired without sockets between them: a client's channel calls api's routes directly, with
+//! the identity set by the connector. The gateway, the gRPC services and each kubelet listen besides, for
+//! those outside.
+
+mod config;
+mod dialer;
+mod identities;
+mod node;
+mod proxy;
+mod serving;
+mod stop;
+mod store;
+
+pub use self::config::{ClusterConfig, RuntimeKind, StoreChoice};
+pub use self::stop::StopMode;
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use keelson_api::{Api, BuildError};
+use keelson_api_store::Store;
+use keelson_base_client::{Channel, Client};
+use keelson_base_daemon::admin::{Health, Metrics};
+use keelson_base_daemon::serve::BindError;
+use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::tls::{Identity, Peer, TlsError};
+use keelson_gateway::Gateway;
+use keelson_kubelet_docker::Docker;
+use keelson_service_proxy::ServiceProxy;
+
+use self::dialer::LocalKubelets;
+use self::identities::{Identities, Who};
+use self::node::{Node, Nodes};
+use self::serving::Serving;
+use crate::data_dir::{DataDir, DataDirError};
+use crate::progress::Progress;
+
+/// A cluster, running.
+pub struct Cluster {
+    data: DataDir,
+    tasks: Tasks,
+    health: Health,
+    store: Arc<dyn Store>,
+    api: axum::Router,
+    gateway_router: axum::Router,
+    gateway: Vec<SocketAddr>,
+    grpc: SocketAddr,
+    admin: Identity,
+    nodes: Vec<Node>,
+    proxy: Option<ServiceProxy>,
+    docker: Option<Docker>,
+}
+
+/// A cluster that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The certificates cannot be made or read.
+    #[error("cannot set up the certificates")]
+    Tls(#[from] TlsError),
+    /// The store cannot be opened.
+    #[error("cannot open the store: {0}")]
+    Store(#[from] keelson_api_store::Error),
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The registries cannot start.
+    #[error(transparent)]
+    Api(#[from] BuildError),
+    /// Docker cannot be used.
+    #[error("{0}; start it, or run without containers with --runtime hollow")]
+    Docker(#[from] keelson_kubelet_docker::DockerError),
+    /// A service cannot start.
+    #[error("cannot start the {service}")]
+    Service {
+        /// Which one.
+        service: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Starts everything, and answers when all of it is ready.
+    ///
+    /// # Errors
+    /// The first thing that cannot start; what has started is stopped.
+    pub async fn start(config: ClusterConfig, progress: &Progress) -> Result<Self, StartError> {
+        let data = DataDir::open(&config.data_dir)?;
+        let tasks = Tasks::new();
+        let started = Self::start_on(config, data, &tasks, progress).await;
+        if started.is_err() {
+            tasks.shutdown();
+            // What goes wrong while stopping matters less than why it was stopped.
+            let _ = tasks.join(stop::GRACE).await;
+        }
+        started
+    }
+
+    async fn start_on(
+        config: ClusterConfig,
+        data: DataDir,
+        tasks: &Tasks,
+        progress: &Progress,
+    ) -> Result<Self, StartError> {
+        let health = Health::new(tasks.drain());
+        let docker = match config.runtime {
+            RuntimeKind::Docker => Some(Docker::connect(config.docker_host.as_deref()).await?),
+            RuntimeKind::Hollow => None,
+        };
+        if let Some(docker) = &docker {
+            docker.ensure_builtin_images().await?;
+            progress.done("Docker answers; the images are there");
+        }
+        let serving = Serving::bind(&config, docker.as_ref()).await?;
+        let identities = Identities::open(&data, &config, &serving)?;
+        progress.done("certificates");
+        let store = store::open(&config.store, &data.store()).await?;
+        progress.done(format!("store: {}", store.name()));
+
+        let kubelets = Arc::new(LocalKubelets::default());
+        let api_config = keelson_api::Config { advertise_address: serving.advertised(), ..config.api.clone() };
+        let api = Api::build(api_config, store.clone(), kubelets.clone(), tasks, &health).await?.routes();
+        progress.done("api");
+
+        let metrics = Metrics::default().with_process();
+        let client = |who: &Who| client(&api, who.peer());
+        let mut grpc = tonic::service::Routes::from(api.clone());
+        let scheduler = keelson_scheduler::Scheduler::build(config.scheduler.clone(), client(&Who::SCHEDULER), tasks, &health)
+            .map_err(service("scheduler"))?;
+        grpc = scheduler.add_to(grpc);
+        let replication = keelson_replication::Replication::build(config.replication.clone(), client(&Who::CONTROLLERS), tasks, &health)
+            .map_err(service("replication"))?;
+        grpc = replication.add_to(grpc);
+        let proxy = proxy::start(&config, &data, &api, tasks, &health, progress).await?;
+        if let Some(proxy) = &proxy {
+            grpc = grpc.add_service(proxy.routes());
+        }
+        progress.done("scheduler, replication, service-proxy");
+
+        let gateway = keelson_gateway::Config::new(tasks.child("gateway"), health.clone());
+        let gateway = Gateway::build(gateway, client(&Who::GATEWAY), client(&Who::GATEWAY));
+        let start = Nodes {
+            config: &config,
+            data: &data,
+            docker: docker.as_ref(),
+            api: &api,
+            identities: &identities,
+            kubelets: &kubelets,
+            tasks,
+            health: &health,
+        };
+        let mut nodes = Vec::with_capacity(config.node_names.len());
+        for (index, name) in config.node_names.iter().enumerate() {
+            nodes.push(start.start(index, name).await?);
+        }
+        let admin = identities.admin().clone();
+        let (gateway_addresses, grpc_address) = serving.addresses();
+        serving.serve(gateway.clone(), grpc, &identities, &health, &metrics, tasks)?;
+        health.ready().await;
+        progress.done(format!("gateway, and {} of kubelets: ready", nodes.len()));
+        Ok(Self {
+            data,
+            tasks: tasks.clone(),
+            health,
+            store,
+            api,
+            gateway_router: gateway,
+            gateway: gateway_addresses,
+            grpc: grpc_address,
+            admin,
+            nodes,
+            proxy,
+            docker,
+        })
+    }
+
+    /// A client with all rights, in this process.
+    pub fn client(&self) -> Client {
+        client(&self.api, Who::ADMIN.peer())
+    }
+
+    /// The REST face, to be called in this process; requests need a `Peer` among their extensions.
+    pub fn gateway_router(&self) -> axum::Router {
+        self.gateway_router.clone()
+    }
+
+    /// Where the gateway listens: first the address for this machine.
+    pub fn gateway(&self) -> &[SocketAddr] {
+        &self.gateway
+    }
+
+    /// Where the gRPC services listen.
+    pub fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// The kubelets' names and where they listen.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.nodes.iter().map(|node| (node.name(), node.address()))
+    }
+
+    /// The administrator's certificate and key.
+    pub fn admin(&self) -> &Identity {
+        &self.admin
+    }
+
+    /// What the cluster keeps on this machine.
+    pub fn data(&self) -> &DataDir {
+        &self.data
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The supervisor of all tasks.
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Whether everything still works.
+    pub fn is_ready(&self) -> bool {
+        self.health.is_ready()
+    }
+
+    /// How services are made to answer: "nftables", "iptables" or "userspace"; None if no proxy runs.
+    pub fn proxy_mode(&self) -> Option<String> {
+        self.proxy.as_ref().map(|proxy| proxy.mode().to_string())
+    }
+}
+
+/// A client of api in this process.
+fn client(api: &axum::Router, peer: Peer) -> Client {
+    Client::new(Channel::in_process(tonic::service::Routes::from(api.clone()), peer))
+}
+
+fn service<E: Into<Box<dyn std::error::Error + Send + Sync>>>(service: &'static str) -> impl Fn(E) -> StartError {
+    move |source| StartError::Service { service, source: source.into() }
+}
+
+/// The IPv4 addresses among these.
+fn v4(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddrV4> {
+    let v4 = |address: SocketAddr| match (address.ip(), address.port()) {
+        (IpAddr::V4(ip), port) => Some(SocketAddrV4::new(ip, port)),
+        _ => None,
+    };
+    addresses.into_iter().filter_map(v4).collect()
+}

@@ -1,0 +1,124 @@
+//! One node of the cluster: its kubelet, and what that runs containers with.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_base_client::Channel;
+use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::tasks::Tasks;
+use keelson_kubelet::clock::Clock;
+use keelson_kubelet::hollow::HollowRuntime;
+use keelson_kubelet::runtime::Runtime;
+use keelson_kubelet::{Config, Kubelet};
+use keelson_kubelet_docker::Docker;
+use nix::mount::{MntFlags, umount2};
+
+use crate::cluster::dialer::LocalKubelets;
+use crate::cluster::identities::{self, Identities, Who};
+use crate::cluster::{ClusterConfig, StartError, client, service, serving};
+use crate::data_dir::DataDir;
+
+/// How long containers may take to stop when the whole cluster does: short, since somebody waits for it.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Addresses of hollow pods: each node has a /20 of this network (RFC 2544, for benchmarks).
+const HOLLOW_PODS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
+const HOLLOW_PODS_PER_NODE: u32 = 4096;
+
+/// A node, running.
+pub(super) struct Node {
+    name: String,
+    address: SocketAddr,
+    runtime: Arc<dyn Runtime>,
+    root: PathBuf,
+}
+
+/// What nodes are started with.
+pub(super) struct Nodes<'a> {
+    pub(super) config: &'a ClusterConfig,
+    pub(super) data: &'a DataDir,
+    pub(super) docker: Option<&'a Docker>,
+    pub(super) api: &'a axum::Router,
+    pub(super) identities: &'a Identities,
+    pub(super) kubelets: &'a LocalKubelets,
+    pub(super) tasks: &'a Tasks,
+    pub(super) health: &'a Health,
+}
+
+// === impl Nodes ===
+
+impl Nodes<'_> {
+    /// Starts the kubelet of the node with this index and name, and serves it on a port of its own.
+    ///
+    /// # Errors
+    /// If the port cannot be had, or the container runtime does not answer.
+    pub(super) async fn start(&self, index: usize, name: &str) -> Result<Node, StartError> {
+        let listener = serving::bind_kubelet(self.config, index).await?;
+        let address = listener.local_addr();
+        let tasks = self.tasks.child(&format!("kubelet-{name}"));
+        let runtime: Arc<dyn Runtime> = match self.docker {
+            Some(docker) => Arc::new(docker.runtime(self.data.cluster_id(), name)),
+            None => Arc::new(hollow(index, &tasks)),
+        };
+        let root = self.data.node(name);
+        let config = Config { port: address.port(), node_ips: self.node_ips(), ..Config::new(name, root.clone()) };
+        let client = client(self.api, identities::kubelet(name));
+        let kubelet = Kubelet::build(config, runtime.clone(), client, &tasks, self.health).await.map_err(service("kubelet"))?;
+        self.kubelets.add(name, Channel::in_process(kubelet.routes(), Who::API.peer()));
+        serving::serve_kubelet(listener, kubelet.routes(), &self.identities.kubelet(name)?, self.health, &tasks)?;
+        Ok(Node { name: name.to_owned(), address, runtime, root })
+    }
+
+    /// The address that the gateway's listeners show to pods, if there is one; else the kubelet finds its own.
+    fn node_ips(&self) -> Vec<std::net::IpAddr> {
+        match self.config.bind_address {
+            ip if ip.is_unspecified() || ip.is_loopback() => Vec::new(),
+            ip => vec![ip],
+        }
+    }
+}
+
+fn hollow(index: usize, tasks: &Tasks) -> HollowRuntime {
+    let index = u32::try_from(index).unwrap_or(u32::MAX);
+    let first = u32::from(HOLLOW_PODS).wrapping_add(index.wrapping_mul(HOLLOW_PODS_PER_NODE)).wrapping_add(1);
+    HollowRuntime::new(first.into(), HOLLOW_PODS_PER_NODE - 2, Clock::system(), tasks)
+}
+
+// === impl Node ===
+
+impl Node {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its kubelet listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Removes its containers, each after its grace but soon, and what was mounted for them. What cannot be
+    /// removed is told and left: the next start finds it.
+    pub(super) async fn clean_up(&self) {
+        if let Err(error) = keelson_kubelet::remove_all(&*self.runtime, STOP_GRACE).await {
+            tracing::warn!(node = %self.name, %error, "cannot remove all containers");
+        }
+        for mount in mounts_below(&self.root) {
+            if let Err(error) = umount2(&mount, MntFlags::MNT_DETACH) {
+                tracing::warn!(mount = %mount.display(), %error, "cannot unmount a volume");
+            }
+        }
+    }
+}
+
+/// The mount points below a directory, the innermost first.
+fn mounts_below(root: &Path) -> Vec<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    let mut below: Vec<PathBuf> = points.filter(|point| point.starts_with(root)).collect();
+    below.sort();
+    below.reverse();
+    below
+}

@@ -1,0 +1,128 @@
+//! The ports that others reach the cluster by.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+
+use keelson_base_daemon::admin::{self, Health, Metrics};
+use keelson_base_daemon::reflection::add_reflection;
+use keelson_base_daemon::serve::{self, BindError, Listener, Options};
+use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::tls::{ALPN_ANY_HTTP, ClientAuth};
+use keelson_kubelet_docker::Docker;
+use tonic::service::Routes;
+
+use crate::cluster::identities::Identities;
+use crate::cluster::{ClusterConfig, StartError, service, v4};
+
+/// Bound ports, before they are served.
+pub(super) struct Serving {
+    /// The gateway: on the address for this machine, and on the pods' bridge.
+    gateway: Vec<Listener>,
+    grpc: Listener,
+}
+
+// === impl Serving ===
+
+impl Serving {
+    /// Binds the ports, so that they are known, and taken, before anything else happens.
+    ///
+    /// # Errors
+    /// If a port cannot be had.
+    pub(super) async fn bind(config: &ClusterConfig, docker: Option<&Docker>) -> Result<Self, StartError> {
+        let first = Listener::bind(SocketAddr::new(config.bind_address, config.gateway_port), "gateway-port").await?;
+        let port = first.local_addr().port();
+        let mut gateway = vec![first];
+        // Pods reach the gateway on their bridge; nobody else needs to.
+        if let Some(docker) = docker
+            && !config.bind_address.is_unspecified()
+            && let Some(bridge) = docker.bridge().await?
+            && let Some(address) = address_of(&bridge)
+            && address != config.bind_address
+        {
+            gateway.push(Listener::bind(SocketAddr::new(address, port), "gateway-port").await?);
+        }
+        let grpc = Listener::bind(SocketAddr::new(config.bind_address, config.grpc_port), "grpc-port").await?;
+        Ok(Self { gateway, grpc })
+    }
+
+    /// The hosts that the listeners are reached by.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = IpAddr> {
+        self.gateway.iter().map(|listener| listener.local_addr().ip())
+    }
+
+    /// Where pods reach the gateway; nowhere if it listens on loopback only.
+    pub(super) fn advertised(&self) -> Vec<SocketAddrV4> {
+        let mut addresses = v4(self.gateway.iter().map(Listener::local_addr));
+        addresses.retain(|address| !address.ip().is_loopback() && !address.ip().is_unspecified());
+        addresses
+    }
+
+    /// The gateway's addresses, and that of the gRPC services.
+    pub(super) fn addresses(&self) -> (Vec<SocketAddr>, SocketAddr) {
+        (self.gateway.iter().map(Listener::local_addr).collect(), self.grpc.local_addr())
+    }
+
+    /// Serves.
+    ///
+    /// # Errors
+    /// If the certificates cannot be used.
+    pub(super) fn serve(
+        self,
+        gateway: axum::Router,
+        grpc: Routes,
+        identities: &Identities,
+        health: &Health,
+        metrics: &Metrics,
+        tasks: &Tasks,
+    ) -> Result<(), StartError> {
+        let tasks = tasks.child("serve");
+        let tls = identities.server().server_config(ClientAuth::Optional, &ALPN_ANY_HTTP)?;
+        for listener in self.gateway {
+            let serving = serve::serve(listener, Some(tls.clone()), gateway.clone(), tasks.drain(), Options::default());
+            tasks.spawn_critical("gateway", serving);
+        }
+        let tls = identities.server().server_config(ClientAuth::Required, &ALPN_ANY_HTTP)?;
+        let grpc = add_reflection(grpc.add_service(health.grpc_service()), keelson_proto::DESCRIPTORS)
+            .map_err(service("reflection"))?;
+        let router = grpc.into_axum_router().merge(admin::router(health, metrics));
+        tasks.spawn_critical("grpc", serve::serve(self.grpc, Some(tls), router, tasks.drain(), Options::default()));
+        Ok(())
+    }
+}
+
+/// The IPv4 address that this host has on a link.
+fn address_of(link: &str) -> Option<IpAddr> {
+    let on_link = nix::ifaddrs::getifaddrs().ok()?.filter(|found| found.interface_name == link);
+    on_link.into_iter().find_map(|found| Some(found.address?.as_sockaddr_in()?.ip().into()))
+}
+
+/// The same for one kubelet, on a port of its own.
+///
+/// # Errors
+/// If the certificates cannot be used.
+pub(super) fn serve_kubelet(
+    listener: Listener,
+    routes: Routes,
+    identity: &keelson_base_daemon::tls::Identity,
+    health: &Health,
+    tasks: &Tasks,
+) -> Result<(), StartError> {
+    let tls = identity.server_config(ClientAuth::Required, &ALPN_ANY_HTTP)?;
+    let routes = add_reflection(routes.add_service(health.grpc_service()), keelson_proto::DESCRIPTORS)
+        .map_err(service("reflection"))?;
+    let router = routes.into_axum_router().merge(health.router());
+    tasks.spawn_critical("kubelet", serve::serve(listener, Some(tls), router, tasks.drain(), Options::default()));
+    Ok(())
+}
+
+/// Binds a kubelet's port.
+///
+/// # Errors
+/// If it cannot be had.
+pub(super) async fn bind_kubelet(config: &ClusterConfig, index: usize) -> Result<Listener, BindError> {
+    let port = match config.kubelet_port {
+        0 => 0,
+        first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
+    };
+    Listener::bind(SocketAddr::new(config.bind_address, port), "kubelet-port").await
+}
+

@@ -1,0 +1,165 @@
+//! `keelson up`: a cluster for the person at this terminal.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ipnet::Ipv4Net;
+use keelson_base_daemon::signals::Signals;
+use keelson_service_proxy::Mode;
+
+use crate::cluster::{Cluster, ClusterConfig, RuntimeKind, StopMode, StoreChoice};
+use crate::progress::Progress;
+use crate::{demo, hint, kubeconfig};
+
+/// How long stopping may take before it is given up.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The flags of `keelson up`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct UpArgs {
+    /// Create a replication controller of three pods and the service `my-service`, and ask it until all have answered.
+    #[arg(long)]
+    demo: bool,
+    /// Stop after the demo has answered, instead of running until Ctrl-C.
+    #[arg(long, requires = "demo")]
+    exit: bool,
+    /// On Ctrl-C leave containers and rules as they are; the next `up` adopts them.
+    #[arg(long)]
+    keep: bool,
+    /// Where everything is kept [default: ~/.keelson].
+    #[arg(long, env = "KEELSON_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// What keeps the state: `embedded`, or `etcd://host:port[,host:port…]`.
+    #[arg(long, default_value = "embedded", env = "KEELSON_STORE")]
+    store: StoreChoice,
+    /// How many nodes: one kubelet each, all on this machine's Docker engine.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    nodes: u16,
+    /// Name of the first node; the others append -2, -3 … [default: this host's name].
+    #[arg(long)]
+    node_name: Option<String>,
+    /// What runs containers.
+    #[arg(long, value_enum, default_value_t = RuntimeKind::Docker)]
+    runtime: RuntimeKind,
+    /// Docker's address, for instance unix:///var/run/docker.sock.
+    #[arg(long, env = "DOCKER_HOST")]
+    docker_host: Option<String>,
+    /// Address that the gateway, the gRPC services and the kubelets listen on. Pods reach the gateway on
+    /// Docker's bridge besides.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind_address: IpAddr,
+    /// The gateway's port (REST, for kubectl).
+    #[arg(long, default_value_t = 6443)]
+    gateway_port: u16,
+    /// The gRPC services' port.
+    #[arg(long, default_value_t = 6450)]
+    grpc_port: u16,
+    /// The first kubelet's port; each further kubelet has the next one.
+    #[arg(long, default_value_t = 10250)]
+    kubelet_port: u16,
+    /// How services are made to answer.
+    #[arg(long, value_enum, default_value_t = Mode::Auto)]
+    proxy_mode: Mode,
+    /// Run no service proxy.
+    #[arg(long, conflicts_with_all = ["proxy_mode", "demo"])]
+    no_proxy: bool,
+    /// Network that cluster IPs are taken from.
+    #[arg(long, default_value = "10.96.0.0/16")]
+    service_cluster_ip_range: Ipv4Net,
+    #[command(flatten)]
+    scheduler: keelson_scheduler::Config,
+}
+
+/// Runs a cluster until Ctrl-C.
+///
+/// # Errors
+/// One sentence that says what is wrong and what to do.
+pub async fn up(args: UpArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::listen().context("cannot listen for Ctrl-C")?;
+    let progress = Progress::shown();
+    let began = Instant::now();
+    let config = args.config()?;
+    let cluster = tokio::select! {
+        started = Cluster::start(config, &progress) => started?,
+        _ = signals.next() => anyhow::bail!("stopped before it was ready"),
+    };
+    eprintln!("  ready after {} ms", began.elapsed().as_millis());
+    let path = cluster.data().kubeconfig();
+    let server = format!("https://{}", cluster.gateway()[0]);
+    kubeconfig::write(&path, &server, cluster.admin())
+        .with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
+
+    let outcome = tokio::select! {
+        outcome = run(&args, &cluster, &progress) => outcome,
+        _ = signals.next() => Ok(()),
+    };
+    let mode = if args.keep { StopMode::Keep } else { StopMode::RemoveContainers };
+    eprintln!("\n  stopping{}", if args.keep { "; containers and rules stay" } else { ": removing containers and rules; objects stay" });
+    tokio::select! {
+        stopped = tokio::time::timeout(STOP_PATIENCE, cluster.stop(mode)) => {
+            stopped.context("stopping took too long; the next start puts right what is left")??;
+        }
+        _ = signals.next() => anyhow::bail!("stopped at once; the next start adopts or removes what is left"),
+    }
+    outcome
+}
+
+/// The demo, what to type next, and then as long as everything works.
+async fn run(args: &UpArgs, cluster: &Cluster, progress: &Progress) -> anyhow::Result<()> {
+    if args.demo {
+        demo::run(cluster, progress).await?;
+    }
+    hint::print(cluster, args.demo);
+    if args.exit {
+        return Ok(());
+    }
+    let failure = cluster.tasks().failed().await;
+    Err(failure).context("a service failed")
+}
+
+// === impl UpArgs ===
+
+impl UpArgs {
+    fn config(&self) -> anyhow::Result<ClusterConfig> {
+        let data_dir = match &self.data_dir {
+            Some(dir) => dir.clone(),
+            None => std::env::home_dir().context("there is no home directory; give --data-dir")?.join(".keelson"),
+        };
+        let first = match &self.node_name {
+            Some(name) => name.clone(),
+            None => host_name()?,
+        };
+        let others = (2..=self.nodes).map(|n| format!("{first}-{n}"));
+        let node_names = std::iter::once(first.clone()).chain(others).collect();
+        let api = keelson_api::Config {
+            service_cluster_ip_range: self.service_cluster_ip_range,
+            ..keelson_api::Config::default()
+        };
+        Ok(ClusterConfig {
+            store: self.store.clone(),
+            runtime: self.runtime,
+            docker_host: self.docker_host.clone(),
+            node_names,
+            bind_address: self.bind_address,
+            gateway_port: self.gateway_port,
+            grpc_port: self.grpc_port,
+            kubelet_port: self.kubelet_port,
+            proxy: (!self.no_proxy).then_some(self.proxy_mode),
+            api,
+            scheduler: self.scheduler.clone(),
+            ..ClusterConfig::hollow(data_dir)
+        })
+    }
+}
+
+/// This host's name as a node's: lower case, and only what a DNS name may hold.
+fn host_name() -> anyhow::Result<String> {
+    let name = nix::unistd::gethostname().context("cannot read this host's name; give --node-name")?;
+    let name = name.to_string_lossy().to_lowercase();
+    let kept = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' });
+    let kept: String = kept.collect();
+    let kept = kept.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    Ok(if kept.is_empty() { "localhost".to_owned() } else { kept.to_owned() })
+}
