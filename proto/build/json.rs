@@ -15,7 +15,8 @@ use crate::rewrite::{flag, is_time};
 pub(crate) fn generate(pool: &DescriptorPool) -> String {
     let mut code = String::new();
     for message in pool.all_messages() {
-        if message.package_name().starts_with("k8s.io") && !message.is_map_entry() && !hand_written(&message) {
+        if message.package_name().starts_with("k8s.io") && !message.is_map_entry() && !hand_written(&message)
+        {
             message_impl(&mut code, &message);
         }
     }
@@ -71,7 +72,8 @@ json::message!({path});
 /// Fields of the message's JSON object, inlined ones included: each has a bit in `Seen`.
 fn field_count(fields: &[FieldDescriptor]) -> String {
     let own = fields.iter().filter(|field| !flag(field, "inline")).count();
-    let inlined: String = inlined(fields).map(|(_, path)| format!(" + <{path} as json::Message>::FIELDS")).collect();
+    let inlined: String =
+        inlined(fields).map(|(_, path)| format!(" + <{path} as json::Message>::FIELDS")).collect();
     format!("{own}{inlined}")
 }
 
@@ -87,8 +89,11 @@ fn write_line(field: &FieldDescriptor) -> String {
     if flag(field, "inline") {
         return format!("        json::Message::write_fields(&self.{ident}, map)?;\n");
     }
-    let single_message = matches!(field.kind(), Kind::Message(_)) && field.cardinality() != Cardinality::Repeated;
-    let always = flag(field, "always") || (single_message && !flag(field, "ptr")) || (is_time(field) && !flag(field, "ptr"));
+    let single_message =
+        matches!(field.kind(), Kind::Message(_)) && field.cardinality() != Cardinality::Repeated;
+    let always = flag(field, "always")
+        || (single_message && !flag(field, "ptr"))
+        || (is_time(field) && !flag(field, "ptr"));
     let how = match (always, field.name()) {
         (true, "items") => "json::write_list",
         (true, _) => "json::write_always",

@@ -41,7 +41,7 @@ pub(crate) fn generate(pool: &DescriptorPool) -> String {
         let Some(kind) = kind_of(&message) else { continue };
         let name = text(&kind, "kind");
         let meta = message.get_field_by_name("metadata").and_then(|field| field.kind().as_message().cloned());
-        if !meta.is_some_and(|meta| meta.name() == "ObjectMeta") {
+        if meta.is_none_or(|meta| meta.name() != "ObjectMeta") {
             continue;
         }
         let path = names::type_path(&message);

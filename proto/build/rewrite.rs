@@ -45,7 +45,8 @@ pub(crate) fn is_time(field: &FieldDescriptor) -> bool {
 
 /// Whether a boolean option of options.proto is set on the field.
 pub(crate) fn flag(field: &FieldDescriptor, option: &str) -> bool {
-    let Some(extension) = field.parent_pool().get_extension_by_name(&format!("keelson.options.{option}")) else {
+    let Some(extension) = field.parent_pool().get_extension_by_name(&format!("keelson.options.{option}"))
+    else {
         return false;
     };
     field.options().get_extension(&extension).as_bool().unwrap_or(false)

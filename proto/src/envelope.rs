@@ -5,7 +5,9 @@
 //! that wrote the value.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint, encoded_len_varint, skip_field};
+use prost::encoding::{
+    WireType, decode_key, decode_varint, encode_key, encode_varint, encoded_len_varint, skip_field,
+};
 
 /// What an envelope begins with.
 pub const MAGIC: &[u8; 4] = b"k8s\0";
@@ -32,7 +34,7 @@ pub struct Envelope {
 
 /// Bytes that are no envelope.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum EnvelopeError {
     /// They do not begin with the magic bytes.
     #[error("the bytes do not begin with k8s\\0: not a Kubernetes protobuf object")]
     Magic,
@@ -47,7 +49,9 @@ pub enum Error {
 /// Puts an encoded object into an envelope. `trace` may be empty.
 pub fn wrap(api_version: &str, kind: &str, raw: &[u8], trace: &[u8]) -> Bytes {
     let type_meta = field_len(api_version.len()) + field_len(kind.len());
-    let mut out = BytesMut::with_capacity(4 + field_len(type_meta) + 4 + field_len(raw.len()) + 4 + field_len(trace.len()));
+    let mut out = BytesMut::with_capacity(
+        4 + field_len(type_meta) + 4 + field_len(raw.len()) + 4 + field_len(trace.len()),
+    );
     out.put_slice(MAGIC);
     encode_key(TYPE_META, WireType::LengthDelimited, &mut out);
     encode_varint(type_meta as u64, &mut out);
@@ -61,12 +65,13 @@ pub fn wrap(api_version: &str, kind: &str, raw: &[u8], trace: &[u8]) -> Bytes {
 }
 
 /// Opens an envelope.
-pub fn unwrap(bytes: &Bytes) -> Result<Envelope, Error> {
+pub fn unwrap(bytes: &Bytes) -> Result<Envelope, EnvelopeError> {
     if !bytes.starts_with(MAGIC) {
-        return Err(Error::Magic);
+        return Err(EnvelopeError::Magic);
     }
     let mut rest = bytes.slice(MAGIC.len()..);
-    let mut envelope = Envelope { api_version: String::new(), kind: String::new(), raw: Bytes::new(), trace: Bytes::new() };
+    let mut envelope =
+        Envelope { api_version: String::new(), kind: String::new(), raw: Bytes::new(), trace: Bytes::new() };
     while let Some((tag, field)) = next(&mut rest)? {
         match tag {
             TYPE_META => {
@@ -89,13 +94,13 @@ pub fn unwrap(bytes: &Bytes) -> Result<Envelope, Error> {
 }
 
 /// The next length-delimited field, others skipped.
-fn next(rest: &mut Bytes) -> Result<Option<(u32, Bytes)>, Error> {
+fn next(rest: &mut Bytes) -> Result<Option<(u32, Bytes)>, EnvelopeError> {
     while !rest.is_empty() {
         let (tag, wire) = decode_key(rest)?;
         if wire == WireType::LengthDelimited {
             let len = decode_varint(rest)?;
             if len > rest.len() as u64 {
-                return Err(Error::Truncated);
+                return Err(EnvelopeError::Truncated);
             }
             return Ok(Some((tag, rest.split_to(len as usize))));
         }
@@ -141,6 +146,6 @@ mod tests {
         for end in 5..wrapped.len() {
             assert!(unwrap(&wrapped.slice(..end)).map_or(true, |envelope| envelope.raw != b"object"[..]));
         }
-        assert!(matches!(unwrap(&Bytes::from_static(b"k9s\0")), Err(Error::Magic)));
+        assert!(matches!(unwrap(&Bytes::from_static(b"k9s\0")), Err(EnvelopeError::Magic)));
     }
 }

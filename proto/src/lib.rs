@@ -60,7 +60,15 @@ pub struct Kind {
 
 /// An object: a message that is a kind and has metadata.
 pub trait Object:
-    Message + json::Message + serde::Serialize + serde::de::DeserializeOwned + Clone + PartialEq + Send + Sync + 'static
+    Message
+    + json::Message
+    + serde::Serialize
+    + serde::de::DeserializeOwned
+    + Clone
+    + PartialEq
+    + Send
+    + Sync
+    + 'static
 {
     /// Its kind.
     const KIND: &'static Kind;

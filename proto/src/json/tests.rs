@@ -105,7 +105,9 @@ fn an_empty_pod_is_written_as_kubernetes_writes_it() {
 
 #[test]
 fn null_is_as_good_as_absent() {
-    let (pod, _): (Pod, _) = read(&json!({"metadata": {"labels": null, "creationTimestamp": null}, "spec": {"containers": null, "hostNetwork": null}}));
+    let (pod, _): (Pod, _) = read(
+        &json!({"metadata": {"labels": null, "creationTimestamp": null}, "spec": {"containers": null, "hostNetwork": null}}),
+    );
     assert_eq!(pod, Pod::default());
 }
 
@@ -122,7 +124,10 @@ fn unknown_and_duplicate_fields_are_reported_with_their_paths() {
 #[test]
 fn a_wrong_type_is_refused_with_its_path() {
     for (text, path) in [
-        (r#"{"spec":{"containers":[{"ports":[{"containerPort":"80"}]}]}}"#, Some("spec.containers[0].ports[0].containerPort")),
+        (
+            r#"{"spec":{"containers":[{"ports":[{"containerPort":"80"}]}]}}"#,
+            Some("spec.containers[0].ports[0].containerPort"),
+        ),
         (r#"{"metadata":{"labels":{"a":1}}}"#, Some("metadata.labels.a")),
         (r#"{"metadata":{"creationTimestamp":"yesterday"}}"#, Some("metadata.creationTimestamp")),
         (r#"{"spec":[]}"#, Some("spec")),
@@ -137,7 +142,13 @@ fn a_wrong_type_is_refused_with_its_path() {
 
 #[test]
 fn quantities_may_be_numbers() {
-    let (node, _): (Node, _) = read(&json!({"status": {"capacity": {"cpu": 2, "memory": "1Gi", "pods": 1.5}}}));
-    let capacity: Vec<_> = node.status.capacity.iter().map(|(name, quantity)| (name.as_str(), quantity.string.as_str())).collect();
+    let (node, _): (Node, _) =
+        read(&json!({"status": {"capacity": {"cpu": 2, "memory": "1Gi", "pods": 1.5}}}));
+    let capacity: Vec<_> = node
+        .status
+        .capacity
+        .iter()
+        .map(|(name, quantity)| (name.as_str(), quantity.string.as_str()))
+        .collect();
     assert_eq!(capacity, [("cpu", "2"), ("memory", "1Gi"), ("pods", "1.5")]);
 }

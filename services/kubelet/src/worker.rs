@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::future::{AbortHandle, Abortable, BoxFuture};
+use futures::future::{AbortHandle, BoxFuture};
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use keelson_base_client::{Api, Cache, Recorder};
 use keelson_base_daemon::tasks::Tasks;
-use keelson_base_daemon::trace::{self, TraceContext};
+use keelson_base_daemon::trace::TraceContext;
 use keelson_proto::core::{Pod, Service};
 use keelson_proto::resource::Quantity;
 use tokio::sync::watch;

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!((first.metadata.name.as_str(), first.metadata.labels["team"].as_str()), ("web", "a"));
         assert_eq!(first.subsets[0].addresses.len(), 2);
 
-        let mut stored = first.clone();
+        let mut stored = first;
         stored.metadata.resource_version = "7".to_owned();
         assert_eq!(wanted(&service, &mk_pods(), Some(&stored)), None);
         let mut turned = mk_pods();

@@ -17,7 +17,7 @@ use keelson_base_client::{Api, ApiError, Client, Delta, Expectations, Recorder, 
 use keelson_base_daemon::trace::TraceContext;
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::{meta, pod, rc};
-use keelson_proto::core::{Pod, ReplicationController};
+use keelson_proto::core::{Pod, ReplicationController, ReplicationControllerStatus};
 use keelson_proto::meta::Time;
 
 use self::act::Failure;
@@ -40,8 +40,16 @@ pub(crate) struct ReplicationLoop {
     expectations: Expectations,
     recorder: Recorder,
     burst: usize,
-    /// The size of each controller's last burst of creations, if all of them went well.
-    bursts: Mutex<HashMap<ObjectKey, usize>>,
+    memory: Mutex<HashMap<ObjectKey, Memory>>,
+}
+
+/// What the loop knows of a controller that api does not tell, or not yet.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The size of the last burst of creations, if all of them went well.
+    burst: Option<usize>,
+    /// The status that was written last, and in which version: the cache may be behind.
+    written: Option<(u64, ReplicationControllerStatus)>,
 }
 
 /// How many pods were changed by a sync.
@@ -68,12 +76,12 @@ impl ReplicationLoop {
             expectations: Expectations::new(),
             recorder,
             burst,
-            bursts: Mutex::default(),
+            memory: Mutex::default(),
         }
     }
 
-    /// A controller has changed. A change of its status alone, which is the loop's own, wakes it too: the status is
-    /// compared with the cache's, and that may have been behind.
+    /// A controller has changed. A change of its status alone, which is the loop's own, wakes nobody: after a failure
+    /// it would cut the delay short.
     pub(crate) fn on_rc(&self, delta: &Delta<ReplicationController>) {
         match delta {
             Delta::Applied { old, new, trace } => {
@@ -82,9 +90,9 @@ impl ReplicationLoop {
                 if same.is_none() {
                     self.forget(&key);
                 }
-                let only_status = same.is_some_and(|old| old.spec == new.spec);
-                let delay = if only_status { settle_for(new) } else { Duration::ZERO };
-                wake(&self.queue, key, *trace, delay);
+                if same.is_none_or(|old| Arc::ptr_eq(old, new) || concerns(old, new)) {
+                    self.queue.add_caused(key, *trace);
+                }
             }
             Delta::Deleted { old, .. } => self.forget(&ObjectKey::of(&old.metadata)),
             Delta::Synced => {}
@@ -183,10 +191,10 @@ impl ReplicationLoop {
         let trusted = self.expectations.satisfied(key);
         let members = self.claim(rc).await?;
         let managed = if trusted { self.manage(key, rc, &members).await } else { Managed::Nothing };
-        let now = Time::now();
-        let status = status::status(rc, &members, &managed, now);
-        if status != rc.status {
-            self.write_status(rc, status).await?;
+        let (known, now) = (self.known_status(key, rc), Time::now());
+        let status = status::status(rc, &known, &members, &managed, now);
+        if status != known {
+            self.write_status(key, rc, status).await?;
         }
         match managed {
             Managed::Failed(failure) => Err(failure.error),
@@ -206,28 +214,42 @@ impl ReplicationLoop {
         managed.map_or_else(Managed::Failed, |()| Managed::Done)
     }
 
+    /// The status as it was written last, by us or by others.
+    fn known_status(&self, key: &ObjectKey, rc: &ReplicationController) -> ReplicationControllerStatus {
+        match self.memory().get(key).and_then(|memory| memory.written.as_ref()) {
+            Some((version, status)) if *version > version_of(rc) => status.clone(),
+            _ => rc.status.clone(),
+        }
+    }
+
     /// Writes the status, whatever the controller's version is: nobody else writes it. Its uid must still be the same.
     async fn write_status(
         &self,
+        key: &ObjectKey,
         rc: &ReplicationController,
-        status: keelson_proto::core::ReplicationControllerStatus,
+        status: ReplicationControllerStatus,
     ) -> Result<(), ApiError> {
         let mut changed = rc.clone();
         changed.metadata.resource_version.clear();
         changed.status = status;
         match self.rcs.update_status(&changed).await {
+            Ok(written) => {
+                let version = version_of(&written);
+                self.memory().entry(key.clone()).or_default().written = Some((version, written.status));
+                Ok(())
+            }
             Err(error) if error.is_not_found() => Ok(()),
-            written => written.map(drop),
+            Err(error) => Err(error),
         }
     }
 
     fn forget(&self, key: &ObjectKey) {
         self.expectations.forget(key);
-        self.bursts().remove(key);
+        self.memory().remove(key);
     }
 
-    fn bursts(&self) -> MutexGuard<'_, HashMap<ObjectKey, usize>> {
-        self.bursts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> MutexGuard<'_, HashMap<ObjectKey, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -250,6 +272,16 @@ impl Reconcile for ReplicationLoop {
             }
         }
     }
+}
+
+/// Whether there may be something to do about a change of a controller.
+fn concerns(old: &ReplicationController, new: &ReplicationController) -> bool {
+    old.spec != new.spec || meta::is_deleting(&old.metadata) != meta::is_deleting(&new.metadata)
+}
+
+/// The version of a controller. It is a revision of the store, and those grow.
+fn version_of(rc: &ReplicationController) -> u64 {
+    rc.metadata.resource_version.parse().unwrap_or(0)
 }
 
 /// How long a change of a controller's numbers may wait.

@@ -28,7 +28,9 @@ use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::{Identity, Peer, TlsError};
 use keelson_gateway::Gateway;
 use keelson_kubelet_docker::Docker;
+use keelson_base_model::key::ObjectKey;
 use keelson_service_proxy::ServiceProxy;
+use keelson_service_proxy::table::Table;
 
 use self::dialer::LocalKubelets;
 use self::identities::{Identities, Who};
@@ -229,6 +231,16 @@ impl Cluster {
     /// Whether everything still works.
     pub fn is_ready(&self) -> bool {
         self.health.is_ready()
+    }
+
+    /// Waits until the rules in force lead a service to at least so many backends; for ever if no proxy runs.
+    pub async fn served(&self, service: &ObjectKey, backends: usize) {
+        let Some(proxy) = &self.proxy else { return std::future::pending().await };
+        let led = |table: &Table| table.ports_of(service).any(|port| port.backends.len() >= backends);
+        // The table ends with the proxy; nothing is served then.
+        if proxy.table().wait_for(led).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// How services are made to answer: "nftables", "iptables" or "userspace"; None if no proxy runs.

@@ -9,6 +9,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use keelson_base_client::{ApiError, Patch};
 use keelson_base_daemon::tls::Peer;
+use keelson_base_model::key::ObjectKey;
 use keelson_kubelet_docker::DEMO_IMAGE;
 use keelson_proto::core::{Pod, ReplicationController, Service};
 use keelson_proto::json;
@@ -47,6 +48,10 @@ pub(crate) async fn run(cluster: &Cluster, progress: &Progress) -> anyhow::Resul
     let pods = tokio::time::timeout(PATIENCE, running(cluster)).await;
     let pods = pods.with_context(|| format!("the pods of my-app did not run within {} s; see `kubectl describe pods`", PATIENCE.as_secs()))??;
     progress.done(format!("demo: {} pods run", pods.len()));
+    let name = ObjectKey::new("default", "my-service");
+    let served = cluster.served(&name, pods.len());
+    tokio::time::timeout(PATIENCE, served).await.context("the service proxy never led my-service to all pods")?;
+    progress.done("demo: the service leads to all of them");
 
     let port = service.spec.ports.first().context("the service lost its port")?;
     let node_port = u16::try_from(port.node_port).context("the service has no node port")?;

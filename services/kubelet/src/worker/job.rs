@@ -16,15 +16,15 @@ impl Worker {
         for key in &plan.cancel {
             self.abandon(key);
         }
-        if plan.actions.is_empty() && self.in_flight.is_empty() && self.report.is_idle() {
-            // The reaction is over: what comes later is another one.
-            self.last_cause = self.cause.take().or(self.last_cause);
-        }
         if let Some(status) = plan.status {
             self.write_status(status);
         }
         for action in plan.actions {
             self.start(action);
+        }
+        if self.in_flight.is_empty() && self.report.is_idle() {
+            // The reaction is over: what comes later is another one.
+            self.last_cause = self.cause.take().or(self.last_cause);
         }
     }
 

@@ -35,16 +35,16 @@ impl ReplicationLoop {
             return Ok(());
         };
         self.expectations.expect_creations(key, count);
-        let first = self.bursts().remove(key).unwrap_or(1);
+        let proven = self.memory().get_mut(key).and_then(|memory| memory.burst.take());
         let mut left = count;
-        for size in plan::batches(count, first) {
+        for size in plan::batches(count, proven.unwrap_or(1)) {
             left -= size;
             if let Err(error) = self.create_batch(key, rc, &template, size).await {
                 (0..left).for_each(|_| self.expectations.creation_observed(key));
                 return Err(Failure { reason: "FailedCreate", error });
             }
         }
-        self.bursts().insert(key.clone(), count);
+        self.memory().entry(key.clone()).or_default().burst = Some(count);
         Ok(())
     }
 
@@ -132,7 +132,12 @@ where
     while let Some(joined) = tasks.join_next().await {
         match joined {
             Ok(output) => outputs.push(output),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            // A call that panicked is the worker's panic; one that was cancelled ends with the runtime.
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
         }
     }
     outputs

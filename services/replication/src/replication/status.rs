@@ -15,9 +15,10 @@ use super::Managed;
 /// The condition that says that pods cannot be created or deleted.
 const REPLICA_FAILURE: &str = "ReplicaFailure";
 
-/// The status of a controller with these pods.
+/// The status of a controller with these pods, of which this has been told before.
 pub(super) fn status(
     rc: &ReplicationController,
+    known: &ReplicationControllerStatus,
     members: &[Arc<Pod>],
     managed: &Managed,
     now: Time,
@@ -35,7 +36,7 @@ pub(super) fn status(
         ready_replicas: count(&pod::is_ready),
         available_replicas: count(&|pod| pod::is_available(pod, rc.spec.min_ready_seconds, now)),
         observed_generation: rc.metadata.generation,
-        conditions: conditions_after(rc, managed, now),
+        conditions: conditions_after(known, managed, now),
     }
 }
 
@@ -56,11 +57,11 @@ pub(super) fn next_available(
 }
 
 fn conditions_after(
-    rc: &ReplicationController,
+    known: &ReplicationControllerStatus,
     managed: &Managed,
     now: Time,
 ) -> Vec<ReplicationControllerCondition> {
-    let mut all = rc.status.conditions.clone();
+    let mut all = known.conditions.clone();
     match managed {
         Managed::Nothing => {}
         Managed::Done => all.retain(|condition| condition.r#type != REPLICA_FAILURE),
@@ -122,7 +123,7 @@ mod tests {
             .collect();
         for (min_ready, available) in [(0, 2), (10, 1), (600, 0)] {
             rc.spec.min_ready_seconds = min_ready;
-            let status = status(&rc, &members, &Managed::Done, NOW);
+            let status = status(&rc, &rc.status, &members, &Managed::Done, NOW);
             let counts = (status.replicas, status.fully_labeled_replicas, status.ready_replicas);
             assert_eq!(counts, (3, 2, 2));
             assert_eq!(status.available_replicas, available, "after {min_ready} s");
@@ -149,13 +150,13 @@ mod tests {
             (failed, Time { seconds, nanos: 0 })
         };
         let (managed, now) = failure(1);
-        rc.status = status(&rc, &[], &managed, now);
+        rc.status = status(&rc, &rc.status, &[], &managed, now);
         let (managed, now) = failure(2);
-        assert_eq!(status(&rc, &[], &managed, now), rc.status, "the same failure is no news");
+        assert_eq!(status(&rc, &rc.status, &[], &managed, now), rc.status, "the same failure is no news");
         let told = &rc.status.conditions[0];
         assert_eq!((told.r#type.as_str(), told.reason.as_str()), ("ReplicaFailure", "FailedCreate"));
         assert!(told.message.contains("no room"), "{}", told.message);
-        assert_eq!(status(&rc, &[], &Managed::Nothing, now).conditions.len(), 1);
-        assert!(status(&rc, &[], &Managed::Done, now).conditions.is_empty());
+        assert_eq!(status(&rc, &rc.status, &[], &Managed::Nothing, now).conditions.len(), 1);
+        assert!(status(&rc, &rc.status, &[], &Managed::Done, now).conditions.is_empty());
     }
 }

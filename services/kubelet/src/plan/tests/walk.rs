@@ -25,10 +25,10 @@ impl Walk {
         for key in plan.cancel {
             self.world.in_flight.remove(&key);
         }
-        if self.rng.bool() || !self.rough {
-            if let Some(status) = plan.status {
-                self.world.pod.status = status;
-            }
+        if (self.rng.bool() || !self.rough)
+            && let Some(status) = plan.status
+        {
+            self.world.pod.status = status;
         }
         for action in plan.actions {
             if let Action::Start { container, next_delay: Some(delay), .. } = &action {
