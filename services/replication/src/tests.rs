@@ -10,19 +10,15 @@ mod rpc;
 use std::time::Duration;
 
 use keelson_base_client::{Api, ListParams};
-use keelson_base_model::node::is_ready;
-use keelson_base_model::{conditions, owner, pod};
 use keelson_proto::Object;
 use keelson_proto::coordination::Lease;
-use keelson_proto::core::{Endpoints, Event, Namespace, Node, Pod, ReplicationController, Service};
-use keelson_proto::meta::{DeleteOptions, MicroTime, Time};
-use keelson_proto::v1::LoopsRequest;
-use keelson_proto::v1::replication_server::Replication as _;
+use keelson_proto::core::{Node, Pod, ReplicationController};
+use keelson_proto::meta::{DeleteOptions, MicroTime};
 use tokio::time::sleep;
 
 use super::*;
 use crate::cache::NODE_LEASES;
-use crate::testing::{FakeApi, mk_endpoints, mk_node, mk_pod, mk_rc, mk_service, ready_since, with_address};
+use crate::testing::FakeApi;
 
 /// The loops and the api that they work on.
 struct Cluster {

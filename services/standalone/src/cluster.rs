@@ -266,3 +266,6 @@ fn v4(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddrV4> {
     };
     addresses.into_iter().filter_map(v4).collect()
 }
+
+#[cfg(test)]
+mod tests;
