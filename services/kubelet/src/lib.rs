@@ -11,7 +11,7 @@
 //! | [`hollow`] | a runtime that runs nothing, for scale and for tests |
 //! | [`plan`] | what to do for a pod now: a pure function |
 //! | [`status`] | what to say of a pod now: a pure function |
-//! | [`container`], [`env`], [`volume`] | from a pod's definition to what the runtime is asked to make |
+//! | [`container`], [`mod@env`], [`volume`] | from a pod's definition to what the runtime is asked to make |
 //! | [`admission`] | whether the node takes a pod |
 //! | `pods`, `worker`, `mailbox` | one task per pod |
 //! | `source`, `feed` | what drives them: api's pods, the runtime's events |

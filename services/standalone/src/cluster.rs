@@ -144,7 +144,10 @@ impl Cluster {
         if let Some(proxy) = &proxy {
             grpc = grpc.add_service(proxy.routes());
         }
-        progress.done("scheduler, replication, service-proxy");
+        match proxy.as_ref().map(ServiceProxy::mode) {
+            Some(mode) => progress.done(format!("scheduler, replication, service-proxy ({mode})")),
+            None => progress.done("scheduler, replication"),
+        }
 
         let gateway = keelson_gateway::Config::new(tasks.child("gateway"), health.clone());
         let gateway = Gateway::build(gateway, client(&Who::GATEWAY), client(&Who::GATEWAY));

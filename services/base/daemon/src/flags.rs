@@ -11,7 +11,7 @@ use crate::tls::{Identity, TlsError};
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogFlags {
     /// Log filter: a level, or levels per module (`info,keelson_api=debug`).
-    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "RUST_LOG", default_value = "warn", value_name = "FILTER")]
     pub log: String,
     /// Form of log lines on stderr.
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
@@ -63,7 +63,7 @@ pub struct TlsFlags {
 impl Default for LogFlags {
     fn default() -> Self {
         Self {
-            log: "info".to_owned(),
+            log: "warn".to_owned(),
             log_format: LogFormat::Text,
         }
     }

@@ -1,0 +1,100 @@
+//! grpcurl, as an administrator.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Output, Stream, Target};
+
+/// grpcurl, as an administrator, against one server.
+#[derive(Debug)]
+pub struct Grpcurl<'a> {
+    target: &'a Target,
+    address: String,
+}
+
+// === impl Grpcurl ===
+
+impl<'a> Grpcurl<'a> {
+    /// Against the gRPC services.
+    ///
+    /// # Panics
+    /// If the target has none.
+    #[track_caller]
+    pub fn new(target: &'a Target) -> Self {
+        Self { target, address: target.grpc().to_owned() }
+    }
+
+    /// Against another server of the same cluster, as `host:port`.
+    pub fn at(target: &'a Target, address: &str) -> Self {
+        Self { target, address: address.to_owned() }
+    }
+
+    /// Every answer to a call, which must succeed.
+    #[track_caller]
+    pub fn call(&self, method: &str, request: &Value) -> Vec<Value> {
+        let text = Output::of(&mut self.command(&["-d", "@"], &[method]), &request.to_string()).ok();
+        let answers = serde_json::Deserializer::from_str(&text).into_iter();
+        answers.map(|answer| answer.unwrap_or_else(|error| panic!("{method}: {error} in {text}"))).collect()
+    }
+
+    /// The one answer to a call, which must succeed.
+    #[track_caller]
+    pub fn ask(&self, method: &str, request: &Value) -> Value {
+        let mut answers = self.call(method, request);
+        assert_eq!(answers.len(), 1, "{method} answers once");
+        answers.remove(0)
+    }
+
+    /// What is said of a call that must fail.
+    #[track_caller]
+    pub fn refused(&self, method: &str, request: &Value) -> String {
+        Output::of(&mut self.command(&["-d", "@"], &[method]), &request.to_string()).fails()
+    }
+
+    /// A call that goes on answering; the request is JSON.
+    #[track_caller]
+    pub fn stream(&self, method: &str, request: &Value) -> Stream {
+        Stream::of(&mut self.command(&["-d", &request.to_string()], &[method]))
+    }
+
+    /// The names of all services.
+    #[track_caller]
+    pub fn list(&self) -> Vec<String> {
+        let text = Output::of(&mut self.command(&[], &["list"]), "").ok();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// How a service, method or message is declared.
+    #[track_caller]
+    pub fn describe(&self, what: &str) -> String {
+        Output::of(&mut self.command(&[], &["describe", what]), "").ok()
+    }
+
+    /// A call without a certificate.
+    #[track_caller]
+    pub fn anonymous(&self, words: &[&str]) -> Output {
+        let mut command = program();
+        command.arg("-cacert").arg(self.target.ca()).arg(&self.address).args(words);
+        Output::of(&mut command, "")
+    }
+
+    fn command(&self, flags: &[&str], words: &[&str]) -> Command {
+        let mut command = program();
+        command.arg("-cacert").arg(self.target.ca());
+        command.arg("-cert").arg(self.target.certificate()).arg("-key").arg(self.target.key());
+        command.args(["-max-time", "30"]).args(flags).arg(&self.address).args(words);
+        command
+    }
+}
+
+/// `GRPCURL`, what `tests/run` has unpacked, or that of the search path.
+fn program() -> Command {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/grpcurl");
+    match std::env::var_os("GRPCURL") {
+        Some(path) => Command::new(path),
+        None if unpacked.exists() => Command::new(unpacked),
+        None => Command::new("grpcurl"),
+    }
+}

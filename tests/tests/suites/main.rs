@@ -1,0 +1,15 @@
+//! The suites: what users do, against a whole cluster. One program, so that it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::tests_outside_test_module,
+    reason = "everything here is a test"
+)]
+
+mod bad_input;
+mod crash;
+mod grpcurl;
+mod kubectl;
+mod kubectl_docker;
+mod up;
