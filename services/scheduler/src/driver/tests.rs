@@ -141,7 +141,11 @@ async fn a_pod_that_fits_nowhere_says_so_once_and_waits_for_a_node() {
     running.api.apply(&*said);
     call.answer(&*said);
     running.api.apply(&*mk_node("n1").has("cpu", "1").edit(|node| node.metadata.uid = "beat".into()).node());
-    assert_eq!(running.api.count("Pods/").await, 0, "nothing new to say or do");
+    assert_eq!(running.api.count("Pods/Bind").await, 0, "a heartbeat helps nobody");
+    let mut other = (*said).clone();
+    other.metadata.labels.insert("a".to_owned(), "b".to_owned());
+    running.api.apply(&other);
+    assert_eq!(running.api.count("Pods/Patch").await, 0, "it was tried again, but says so already");
     running.api.apply(&*mk_node("n2").node());
     let (_call, names) = running.bind().await;
     assert_eq!(names, ["web", "uid-web", "n2"]);
