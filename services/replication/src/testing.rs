@@ -1,8 +1,4 @@
-//! What tests are made of: small objects, and an api in memory that all loops can run against.
-
-mod api;
-
-pub(crate) use self::api::FakeApi;
+//! What tests are made of: small objects.
 
 use keelson_base_model::{conditions, node, pod};
 use keelson_proto::core::{

@@ -9,6 +9,7 @@ mod rpc;
 
 use std::time::Duration;
 
+use keelson_base_client::testing::FakeApi;
 use keelson_base_client::{Api, ListParams};
 use keelson_proto::Object;
 use keelson_proto::coordination::Lease;
@@ -18,7 +19,6 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::cache::NODE_LEASES;
-use crate::testing::FakeApi;
 
 /// The loops and the api that they work on.
 struct Cluster {

@@ -1,6 +1,4 @@
-//! What tests are made of: pods and nodes in few words, and an api that does what a test says.
-
-mod api;
+//! What tests are made of: pods and nodes in few words.
 
 use std::sync::Arc;
 
@@ -10,7 +8,6 @@ use keelson_proto::core::{
 use keelson_proto::meta::Time;
 use keelson_proto::resource;
 
-pub(crate) use self::api::{Call, FakeApi};
 use crate::pod::PodInfo;
 use crate::snapshot::Snapshot;
 

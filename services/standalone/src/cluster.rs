@@ -10,6 +10,7 @@ mod identities;
 mod node;
 mod proxy;
 mod serving;
+mod start;
 mod stop;
 mod store;
 
@@ -19,25 +20,21 @@ pub use self::stop::StopMode;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
-use keelson_api::{Api, BuildError};
+use keelson_api::BuildError;
 use keelson_api_store::Store;
 use keelson_base_client::{Channel, Client};
-use keelson_base_daemon::admin::{Health, Metrics};
+use keelson_base_daemon::admin::Health;
 use keelson_base_daemon::serve::BindError;
 use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::{Identity, Peer, TlsError};
-use keelson_gateway::Gateway;
-use keelson_kubelet_docker::Docker;
 use keelson_base_model::key::ObjectKey;
+use keelson_kubelet_docker::Docker;
 use keelson_service_proxy::ServiceProxy;
 use keelson_service_proxy::table::Table;
 
-use self::dialer::LocalKubelets;
-use self::identities::{Identities, Who};
-use self::node::{Node, Nodes};
-use self::serving::Serving;
+use self::identities::Who;
+use self::node::Node;
 use crate::data_dir::{DataDir, DataDirError};
-use crate::progress::Progress;
 
 /// A cluster, running.
 pub struct Cluster {
@@ -65,8 +62,13 @@ pub enum StartError {
     #[error("cannot set up the certificates")]
     Tls(#[from] TlsError),
     /// The store cannot be opened.
-    #[error("cannot open the store: {0}")]
-    Store(#[from] keelson_api_store::Error),
+    #[error("cannot open the {what}")]
+    Store {
+        /// Which store, and what to do where that helps.
+        what: String,
+        /// Why.
+        source: keelson_api_store::Error,
+    },
     /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -89,103 +91,6 @@ pub enum StartError {
 // === impl Cluster ===
 
 impl Cluster {
-    /// Starts everything, and answers when all of it is ready.
-    ///
-    /// # Errors
-    /// The first thing that cannot start; what has started is stopped.
-    pub async fn start(config: ClusterConfig, progress: &Progress) -> Result<Self, StartError> {
-        let data = DataDir::open(&config.data_dir)?;
-        let tasks = Tasks::new();
-        let started = Self::start_on(config, data, &tasks, progress).await;
-        if started.is_err() {
-            tasks.shutdown();
-            // What goes wrong while stopping matters less than why it was stopped.
-            let _ = tasks.join(stop::GRACE).await;
-        }
-        started
-    }
-
-    async fn start_on(
-        config: ClusterConfig,
-        data: DataDir,
-        tasks: &Tasks,
-        progress: &Progress,
-    ) -> Result<Self, StartError> {
-        let health = Health::new(tasks.drain());
-        let docker = match config.runtime {
-            RuntimeKind::Docker => Some(Docker::connect(config.docker_host.as_deref()).await?),
-            RuntimeKind::Hollow => None,
-        };
-        if let Some(docker) = &docker {
-            docker.ensure_builtin_images().await?;
-            progress.done("Docker answers; the images are there");
-        }
-        let serving = Serving::bind(&config, docker.as_ref()).await?;
-        let identities = Identities::open(&data, &config, &serving)?;
-        progress.done("certificates");
-        let store = store::open(&config.store, &data.store()).await?;
-        progress.done(format!("store: {}", store.name()));
-
-        let kubelets = Arc::new(LocalKubelets::default());
-        let api_config = keelson_api::Config { advertise_address: serving.advertised(), ..config.api.clone() };
-        let api = Api::build(api_config, store.clone(), kubelets.clone(), tasks, &health).await?.routes();
-        progress.done("api");
-
-        let metrics = Metrics::default().with_process();
-        let client = |who: &Who| client(&api, who.peer());
-        let mut grpc = tonic::service::Routes::from(api.clone());
-        let scheduler = keelson_scheduler::Scheduler::build(config.scheduler.clone(), client(&Who::SCHEDULER), tasks, &health)
-            .map_err(service("scheduler"))?;
-        grpc = scheduler.add_to(grpc);
-        let replication = keelson_replication::Replication::build(config.replication.clone(), client(&Who::CONTROLLERS), tasks, &health)
-            .map_err(service("replication"))?;
-        grpc = replication.add_to(grpc);
-        let proxy = proxy::start(&config, &data, &api, tasks, &health, progress).await?;
-        if let Some(proxy) = &proxy {
-            grpc = grpc.add_service(proxy.routes());
-        }
-        match proxy.as_ref().map(ServiceProxy::mode) {
-            Some(mode) => progress.done(format!("scheduler, replication, service-proxy ({mode})")),
-            None => progress.done("scheduler, replication"),
-        }
-
-        let gateway = keelson_gateway::Config::new(tasks.child("gateway"), health.clone());
-        let gateway = Gateway::build(gateway, client(&Who::GATEWAY), client(&Who::GATEWAY));
-        let start = Nodes {
-            config: &config,
-            data: &data,
-            docker: docker.as_ref(),
-            api: &api,
-            identities: &identities,
-            kubelets: &kubelets,
-            tasks,
-            health: &health,
-        };
-        let mut nodes = Vec::with_capacity(config.node_names.len());
-        for (index, name) in config.node_names.iter().enumerate() {
-            nodes.push(start.start(index, name).await?);
-        }
-        let admin = identities.admin().clone();
-        let (gateway_addresses, grpc_address) = serving.addresses();
-        serving.serve(gateway.clone(), grpc, &identities, &health, &metrics, tasks)?;
-        health.ready().await;
-        progress.done(format!("gateway, and {} of kubelets: ready", nodes.len()));
-        Ok(Self {
-            data,
-            tasks: tasks.clone(),
-            health,
-            store,
-            api,
-            gateway_router: gateway,
-            gateway: gateway_addresses,
-            grpc: grpc_address,
-            admin,
-            nodes,
-            proxy,
-            docker,
-        })
-    }
-
     /// A client with all rights, in this process.
     pub fn client(&self) -> Client {
         client(&self.api, Who::ADMIN.peer())
@@ -257,7 +162,9 @@ fn client(api: &axum::Router, peer: Peer) -> Client {
     Client::new(Channel::in_process(tonic::service::Routes::from(api.clone()), peer))
 }
 
-fn service<E: Into<Box<dyn std::error::Error + Send + Sync>>>(service: &'static str) -> impl Fn(E) -> StartError {
+fn service<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    service: &'static str,
+) -> impl Fn(E) -> StartError {
     move |source| StartError::Service { service, source: source.into() }
 }
 

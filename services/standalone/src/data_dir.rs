@@ -55,10 +55,16 @@ impl DataDir {
         };
         fs::create_dir_all(path).map_err(fail("create files"))?;
         let path = path.canonicalize().map_err(fail("look around"))?;
-        let lock = File::options().create(true).append(true).open(path.join("lock")).map_err(fail("create files"))?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(path.join("lock"))
+            .map_err(fail("create files"))?;
         let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
             nix::errno::Errno::EWOULDBLOCK => DataDirError::InUse(path.clone()),
-            error => DataDirError::Io { operation: "take the lock", path: path.clone(), source: error.into() },
+            error => {
+                DataDirError::Io { operation: "take the lock", path: path.clone(), source: error.into() }
+            }
         })?;
         let cluster_id = cluster_id(&path.join("cluster-id")).map_err(fail("keep the cluster's id"))?;
         Ok(Self { path, cluster_id, _lock: lock })
@@ -84,9 +90,14 @@ impl DataDir {
         self.path.join("store")
     }
 
+    /// Where all kubelets keep their pods.
+    pub fn nodes(&self) -> PathBuf {
+        self.path.join("nodes")
+    }
+
     /// Where a kubelet keeps its pods.
     pub fn node(&self, name: &str) -> PathBuf {
-        self.path.join("nodes").join(name)
+        self.nodes().join(name)
     }
 
     /// The administrator's kubeconfig.
@@ -101,7 +112,8 @@ fn cluster_id(path: &Path) -> io::Result<String> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let id: String = std::iter::repeat_with(fastrand::alphanumeric).map(|c| c.to_ascii_lowercase()).take(8).collect();
+    let id: String =
+        std::iter::repeat_with(fastrand::alphanumeric).map(|c| c.to_ascii_lowercase()).take(8).collect();
     let draft = path.with_extension("new");
     fs::write(&draft, &id)?;
     fs::rename(draft, path)?;

@@ -46,20 +46,23 @@ pub(crate) async fn run(cluster: &Cluster, progress: &Progress) -> anyhow::Resul
     let service = create_service(cluster).await.context("cannot create the service my-service")?;
     progress.done("demo: replication controller my-app and service my-service");
     let pods = tokio::time::timeout(PATIENCE, running(cluster)).await;
-    let pods = pods.with_context(|| format!("the pods of my-app did not run within {} s; see `kubectl describe pods`", PATIENCE.as_secs()))??;
+    let pods = pods.with_context(|| {
+        format!("the pods of my-app did not run within {} s; see `kubectl describe pods`", PATIENCE.as_secs())
+    })??;
     progress.done(format!("demo: {} pods run", pods.len()));
     let name = ObjectKey::new("default", "my-service");
     let served = cluster.served(&name, pods.len());
-    tokio::time::timeout(PATIENCE, served).await.context("the service proxy never led my-service to all pods")?;
+    tokio::time::timeout(PATIENCE, served)
+        .await
+        .context("the service proxy never led my-service to all pods")?;
     progress.done("demo: the service leads to all of them");
 
     let port = service.spec.ports.first().context("the service lost its port")?;
     let node_port = u16::try_from(port.node_port).context("the service has no node port")?;
     let cluster_ip: IpAddr = service.spec.cluster_ip.parse().context("the service has no cluster IP")?;
     let userspace = cluster.proxy_mode().as_deref() == Some("userspace");
-    let mut targets = vec![
-        ("node port on 127.0.0.1", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), node_port)),
-    ];
+    let mut targets =
+        vec![("node port on 127.0.0.1", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), node_port))];
     if let Some(host) = host_address(cluster) {
         targets.push(("node port on a host address", SocketAddr::new(host, node_port)));
     }
@@ -69,8 +72,13 @@ pub(crate) async fn run(cluster: &Cluster, progress: &Progress) -> anyhow::Resul
         targets.insert(0, ("cluster IP", SocketAddr::new(cluster_ip, 80)));
     }
     for (what, address) in targets {
-        let requests = ask_all(address, &pods).await.with_context(|| format!("my-service does not answer at its {what}, {address}"))?;
-        progress.done(format!("demo: all {} pods answered at the {what} {address} within {requests} requests", pods.len()));
+        let requests = ask_all(address, &pods)
+            .await
+            .with_context(|| format!("my-service does not answer at its {what}, {address}"))?;
+        progress.done(format!(
+            "demo: all {} pods answered at the {what} {address} within {requests} requests",
+            pods.len()
+        ));
     }
     Ok(())
 }
@@ -93,7 +101,9 @@ async fn create_controller(cluster: &Cluster) -> anyhow::Result<()> {
         },
     });
     let (controller, _) = json::from_slice::<ReplicationController>(controller.to_string().as_bytes())?;
-    unless_there(cluster.client().api::<ReplicationController>().namespaced("default").create(&controller).await)?;
+    unless_there(
+        cluster.client().api::<ReplicationController>().namespaced("default").create(&controller).await,
+    )?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use keelson_base_daemon::flags::{LogFlags, normalize_args};
 use keelson_base_daemon::telemetry;
 use keelson_standalone::{UpArgs, up};
 
-/// Kubernetes 1.0 as a suite of gRPC services.
+/// Kubernetes 1.0 as a suite of gRPC services, in one process.
 #[derive(Parser)]
 #[command(name = "keelson", version, about, max_term_width = 100)]
 struct Cli {
@@ -28,10 +28,22 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("keelson: {error:#}");
+            eprintln!("keelson: {}", in_one_sentence(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, each said once: some say their cause themselves.
+fn in_one_sentence(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence.push_str(": ");
+            sentence.push_str(&cause);
+        }
+    }
+    sentence
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! What a person sees while a cluster starts: one line for each thing done, with the time it took.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -26,14 +27,14 @@ impl Progress {
     /// Something has been done.
     pub fn done(&self, what: impl Display) {
         if let Some(took) = self.lap() {
-            eprintln!("  ok {:>8}  {what}", format!("{} ms", took.as_millis()));
+            tell(format_args!("  ok {:>8}  {what}", format!("{} ms", took.as_millis())));
         }
     }
 
     /// Something is worth knowing.
     pub fn note(&self, what: impl Display) {
         if self.last.is_some() {
-            eprintln!("   !            {what}");
+            tell(format_args!("   !            {what}"));
         }
     }
 
@@ -44,4 +45,9 @@ impl Progress {
         *last = Instant::now();
         Some(took)
     }
+}
+
+/// Writes a line on standard error. Nobody need listen: a closed pipe must not keep a cluster from cleaning up.
+pub(crate) fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

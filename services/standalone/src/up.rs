@@ -1,16 +1,17 @@
 //! `keelson up`: a cluster for the person at this terminal.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ipnet::Ipv4Net;
 use keelson_base_daemon::signals::Signals;
+use keelson_base_model::names;
 use keelson_service_proxy::Mode;
 
 use crate::cluster::{Cluster, ClusterConfig, RuntimeKind, StopMode, StoreChoice};
-use crate::progress::Progress;
+use crate::progress::{Progress, tell};
 use crate::{demo, hint, kubeconfig};
 
 /// How long stopping may take before it is given up.
@@ -85,18 +86,16 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
         started = Cluster::start(config, &progress) => started?,
         _ = signals.next() => anyhow::bail!("stopped before it was ready"),
     };
-    eprintln!("  ready after {} ms", began.elapsed().as_millis());
-    let path = cluster.data().kubeconfig();
-    let server = format!("https://{}", cluster.gateway()[0]);
-    kubeconfig::write(&path, &server, cluster.admin())
-        .with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
-
+    tell(format_args!("  ready after {} ms", began.elapsed().as_millis()));
     let outcome = tokio::select! {
         outcome = run(&args, &cluster, &progress) => outcome,
         _ = signals.next() => Ok(()),
     };
     let mode = if args.keep { StopMode::Keep } else { StopMode::RemoveContainers };
-    eprintln!("\n  stopping{}", if args.keep { "; containers and rules stay" } else { ": removing containers and rules; objects stay" });
+    tell(match mode {
+        StopMode::Keep => "\n  stopping; containers and rules stay",
+        StopMode::RemoveContainers => "\n  stopping: removing containers and rules; objects stay",
+    });
     tokio::select! {
         stopped = tokio::time::timeout(STOP_PATIENCE, cluster.stop(mode)) => {
             stopped.context("stopping took too long; the next start puts right what is left")??;
@@ -106,15 +105,27 @@ pub async fn up(args: UpArgs) -> anyhow::Result<()> {
     outcome
 }
 
-/// The demo, what to type next, and then as long as everything works.
+/// Where somebody on this machine reaches what listens on an address.
+fn reachable(listens: SocketAddr) -> SocketAddr {
+    match listens.ip().is_unspecified() {
+        true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listens.port()),
+        false => listens,
+    }
+}
+
+/// The kubeconfig, the demo, what to type next, and then as long as everything works.
 async fn run(args: &UpArgs, cluster: &Cluster, progress: &Progress) -> anyhow::Result<()> {
+    let path = cluster.data().kubeconfig();
+    let server = cluster.gateway().first().map(|address| format!("https://{}", reachable(*address)));
+    kubeconfig::write(&path, &server.context("the gateway has no address")?, cluster.admin())
+        .with_context(|| format!("cannot write the kubeconfig {}", path.display()))?;
     if args.demo {
         demo::run(cluster, progress).await?;
     }
-    hint::print(cluster, args.demo);
     if args.exit {
         return Ok(());
     }
+    hint::print(cluster, args.demo);
     let failure = cluster.tasks().failed().await;
     Err(failure).context("a service failed")
 }
@@ -123,16 +134,31 @@ async fn run(args: &UpArgs, cluster: &Cluster, progress: &Progress) -> anyhow::R
 
 impl UpArgs {
     fn config(&self) -> anyhow::Result<ClusterConfig> {
+        anyhow::ensure!(
+            !(self.demo && self.runtime == RuntimeKind::Hollow),
+            "--demo asks real pods, and --runtime hollow runs none: leave one of them out"
+        );
         let data_dir = match &self.data_dir {
             Some(dir) => dir.clone(),
-            None => std::env::home_dir().context("there is no home directory; give --data-dir")?.join(".keelson"),
+            None => {
+                std::env::home_dir().context("there is no home directory; give --data-dir")?.join(".keelson")
+            }
         };
         let first = match &self.node_name {
             Some(name) => name.clone(),
             None => host_name()?,
         };
         let others = (2..=self.nodes).map(|n| format!("{first}-{n}"));
-        let node_names = std::iter::once(first.clone()).chain(others).collect();
+        let node_names: Vec<String> = std::iter::once(first.clone()).chain(others).collect();
+        for name in &node_names {
+            // It names objects, and a directory. A label has it, too.
+            let wrong = names::dns_subdomain(name).into_iter().chain(names::label_value(name)).next();
+            if let Some(wrong) = wrong {
+                anyhow::bail!(
+                    "{name:?} cannot be the name of a node: {wrong}; give another one with --node-name"
+                );
+            }
+        }
         let api = keelson_api::Config {
             service_cluster_ip_range: self.service_cluster_ip_range,
             ..keelson_api::Config::default()
@@ -162,4 +188,41 @@ fn host_name() -> anyhow::Result<String> {
     let kept: String = kept.collect();
     let kept = kept.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     Ok(if kept.is_empty() { "localhost".to_owned() } else { kept.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        up: UpArgs,
+    }
+
+    fn config(flags: &[&str]) -> anyhow::Result<ClusterConfig> {
+        let common = ["keelson", "--data-dir", "/nowhere"];
+        Cli::try_parse_from(common.iter().chain(flags)).unwrap().up.config()
+    }
+
+    #[test]
+    fn a_node_name_that_would_do_harm_is_refused_with_what_to_do() {
+        assert_eq!(config(&["--node-name", "a", "--nodes", "2"]).unwrap().node_names, ["a", "a-2"]);
+        let long = "x".repeat(64);
+        for name in ["../../etc", "Upper", "a..b", &long] {
+            let error = config(&["--node-name", name]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("--node-name"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_kubeconfig_names_an_address_that_answers() {
+        for (listens, named) in
+            [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "127.0.0.1:1"), ("10.0.0.1:2", "10.0.0.1:2")]
+        {
+            assert_eq!(reachable(listens.parse().unwrap()), named.parse().unwrap());
+        }
+    }
 }

@@ -26,8 +26,13 @@ mod raw;
 mod recorder;
 pub mod status;
 
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "they are parts of tests, which end where a promise is broken"
+)]
+pub mod testing;
 
 pub use self::api::{
     Api, Deleted, List, ListParams, Log, Patch, Watch, WatchEvent, WatchEventKind, WatchParams,

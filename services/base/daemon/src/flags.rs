@@ -11,10 +11,10 @@ use crate::tls::{Identity, TlsError};
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogFlags {
     /// Log filter: a level, or levels per module (`info,keelson_api=debug`).
-    #[arg(long, env = "RUST_LOG", default_value = "warn", value_name = "FILTER")]
+    #[arg(long, env = "RUST_LOG", default_value = "warn", value_name = "FILTER", global = true)]
     pub log: String,
     /// Form of log lines on stderr.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT", global = true)]
     pub log_format: LogFormat,
 }
 

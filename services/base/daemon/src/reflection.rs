@@ -9,7 +9,7 @@ use tonic_reflection::server::{Builder, v1, v1alpha};
 pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 
 /// Both versions of the reflection service (today's clients ask for v1, older ones for v1alpha), describing every
-/// service of an encoded `FileDescriptorSet`.
+/// service of an encoded `FileDescriptorSet`, and the health service that each server has besides.
 pub fn reflection_service(
     descriptor_set: &'static [u8],
 ) -> Result<
@@ -19,7 +19,11 @@ pub fn reflection_service(
     ),
     ReflectionError,
 > {
-    let builder = || Builder::configure().register_encoded_file_descriptor_set(descriptor_set);
+    let health = tonic_health::pb::FILE_DESCRIPTOR_SET;
+    let builder = || {
+        let builder = Builder::configure().register_encoded_file_descriptor_set(descriptor_set);
+        builder.register_encoded_file_descriptor_set(health)
+    };
     Ok((builder().build_v1()?, builder().build_v1alpha()?))
 }
 
@@ -41,7 +45,7 @@ mod tests {
 
     #[tokio::test]
     async fn described_services_are_listed() {
-        let routes = add_reflection(Routes::default(), tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
+        let routes = add_reflection(Routes::default(), &[]).unwrap();
         // In-process, as services of `keelson up` call each other.
         let mut client = ServerReflectionClient::new(routes.prepare());
         let request = ServerReflectionRequest {

@@ -7,8 +7,10 @@ mod pods;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use keelson_base_client::testing::FakeApi;
 use keelson_base_daemon::tls::Peer;
 use keelson_proto::core::{Container, ContainerStatus, Event, Node, Pod};
+use keelson_proto::meta::Time;
 use keelson_proto::v1::kubelet_server::Kubelet as _;
 use keelson_proto::v1::{KubeletPodsRequest, PodLogRequest};
 use tempfile::TempDir;
@@ -17,7 +19,6 @@ use super::*;
 use crate::clock::Clock;
 use crate::hollow::HollowRuntime;
 use crate::runtime::{ContainerState, ObservedContainer, Role};
-use crate::testing::fake_api::FakeApi;
 use crate::testing::{Call, ScriptedRuntime};
 
 /// A node: its api, its runtime, its kubelet.
@@ -47,7 +48,7 @@ impl TestNode {
         let machine = Tasks::new();
         let hollow = HollowRuntime::new([10, 1, 0, 2].into(), 1000, clock.clone(), &machine);
         Self {
-            api: FakeApi::new(clock.clone()),
+            api: FakeApi::default(),
             runtime: ScriptedRuntime::new(Arc::new(hollow.clone())),
             hollow,
             clock,
@@ -82,6 +83,15 @@ impl TestNode {
 
     fn bind(&self, pod: &Pod) {
         self.api.put(pod);
+    }
+
+    /// Begins a graceful deletion.
+    fn delete_pod(&self, name: &str, grace: i64) {
+        let mut pod = self.pod(name).unwrap();
+        let end = self.clock.now().as_second() + grace;
+        pod.metadata.deletion_timestamp = Some(Time { seconds: end, nanos: 0 });
+        pod.metadata.deletion_grace_period_seconds = Some(grace);
+        self.api.put(&pod);
     }
 
     fn pod(&self, name: &str) -> Option<Pod> {

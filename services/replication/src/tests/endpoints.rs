@@ -18,12 +18,12 @@ async fn endpoints_follow_pods_and_services() {
     cluster.within(1).await;
     assert_eq!(cluster.get::<Endpoints>("web").await.subsets[0].addresses[0].ip, "10.0.0.1");
 
-    let writes = cluster.api.calls("Endpoints/Update");
+    let writes = cluster.api.count("Endpoints/Update");
     let mut annotated = cluster.get::<Pod>("a").await;
     annotated.metadata.annotations.insert("note".to_owned(), "x".to_owned());
     cluster.of::<Pod>().update(&annotated).await.unwrap();
     cluster.within(1).await;
-    assert_eq!(cluster.api.calls("Endpoints/Update"), writes, "nothing is told of that");
+    assert_eq!(cluster.api.count("Endpoints/Update"), writes, "nothing is told of that");
 
     cluster.of::<Endpoints>().delete("web", DeleteOptions::default()).await.unwrap();
     cluster.within(1).await;

@@ -1,11 +1,12 @@
 //! What goes with its owner, and what stays.
 
+use keelson_base_client::testing::FakeApi;
 use keelson_base_model::{conditions, owner};
 use keelson_proto::core::{Endpoints, Node, Pod, ReplicationController};
 use keelson_proto::meta::DeleteOptions;
 
 use super::Cluster;
-use crate::testing::{FakeApi, mk_endpoints, mk_node, mk_pod, mk_rc, mk_service};
+use crate::testing::{mk_endpoints, mk_node, mk_pod, mk_rc, mk_service};
 
 #[tokio::test(start_paused = true)]
 async fn the_pods_of_a_deleted_controller_go_after_it() {
@@ -34,7 +35,7 @@ async fn orphaned_pods_stay() {
     assert!(pods.iter().all(|pod| pod.metadata.owner_references.is_empty()));
     cluster.create(mk_rc("web", 3)).await;
     cluster.within(1).await;
-    assert_eq!(cluster.api.calls("Pods/Create"), 3, "a new controller takes them in");
+    assert_eq!(cluster.api.count("Pods/Create"), 3, "a new controller takes them in");
     cluster.stop().await;
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use keelson_base_client::ApiError;
 use keelson_base_model::owner;
+use keelson_proto::Object as _;
 use keelson_proto::core::{Event, Pod, ReplicationController};
 use keelson_proto::meta::DeleteOptions;
 use tokio::time::sleep;
@@ -63,11 +65,11 @@ async fn thousands_of_pods_are_created_once_each() {
     cluster.create(mk_rc("web", 2000)).await;
     cluster.within(5).await;
     assert_eq!(cluster.pod_names().await.len(), 2000);
-    assert_eq!(cluster.api.calls("Pods/Create"), 2000, "none too many");
-    assert_eq!(cluster.api.calls("Pods/Delete"), 0);
+    assert_eq!(cluster.api.count("Pods/Create"), 2000, "none too many");
+    assert_eq!(cluster.api.count("Pods/Delete"), 0);
     assert_eq!(cluster.get::<ReplicationController>("web").await.status.replicas, 2000);
     assert!(
-        cluster.api.calls("ReplicationControllers/UpdateStatus") < 20,
+        cluster.api.count("ReplicationControllers/UpdateStatus") < 20,
         "the status is not written for every pod"
     );
     cluster.stop().await;
@@ -76,10 +78,13 @@ async fn thousands_of_pods_are_created_once_each() {
 #[tokio::test(start_paused = true)]
 async fn refused_creations_are_told_and_tried_again_slowly() {
     let cluster = Cluster::start().await;
-    cluster.api.refuse(3);
+    for _ in 0..3 {
+        let refusal = ApiError::forbidden(Pod::KIND, "", "the quota is used up");
+        cluster.api.fail("Pods/Create", refusal);
+    }
     cluster.create(mk_rc("web", 100)).await;
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(cluster.api.calls("Pods/Create"), 1, "the first refusal stops the burst");
+    assert_eq!(cluster.api.count("Pods/Create"), 1, "the first refusal stops the burst");
     let condition = &cluster.get::<ReplicationController>("web").await.status.conditions[0];
     assert_eq!((condition.r#type.as_str(), condition.reason.as_str()), ("ReplicaFailure", "FailedCreate"));
     cluster.within(5).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keelson_base_client::Channel;
+use keelson_base_client::testing::{Call, FakeApi, Held};
 use keelson_base_daemon::admin::Health;
 use keelson_base_daemon::tls::Peer;
 use keelson_base_daemon::trace::{self, SpanRecord, SpanSink, Tracer};
@@ -13,11 +14,13 @@ use keelson_proto::v1::scheduler_client::SchedulerClient;
 use keelson_proto::v1::{BindPodRequest, PatchRequest, RawCreateRequest, ScheduleRequest};
 
 use super::*;
-use crate::testing::{FakeApi, mk_node, mk_pod};
+use crate::testing::{mk_node, mk_pod};
 use crate::{Config, Scheduler};
 
 struct Running {
     api: FakeApi,
+    /// What the scheduler writes.
+    writes: Held,
     scheduler: Scheduler,
     health: Health,
     tasks: Tasks,
@@ -40,18 +43,19 @@ fn start() -> Running {
 }
 
 fn start_with(tasks: Tasks) -> Running {
-    let (api, client) = FakeApi::new();
+    let api = FakeApi::default();
+    let writes = api.hold(&["Pods/Bind", "Pods/Patch", "Events/Create", "Events/Patch"]);
     let health = Health::new(tasks.drain());
-    let scheduler = Scheduler::build(Config::default(), client, &tasks, &health).unwrap();
-    Running { api, scheduler, health, tasks }
+    let scheduler = Scheduler::build(Config::default(), api.client(), &tasks, &health).unwrap();
+    Running { api, writes, scheduler, health, tasks }
 }
 
 // === impl Running ===
 
 impl Running {
     /// The next bind, as pod, uid and node.
-    async fn bind(&mut self) -> (crate::testing::Call, [String; 3]) {
-        let call = self.api.expect("Pods/Bind").await;
+    async fn bind(&mut self) -> (Call, [String; 3]) {
+        let call = self.writes.expect("Pods/Bind").await;
         let binding = call.request::<BindPodRequest>().binding.unwrap();
         let names = [binding.metadata.name, binding.metadata.uid, binding.target.name];
         (call, names)
@@ -59,7 +63,7 @@ impl Running {
 
     /// The next event, as type, reason and message.
     async fn event(&mut self) -> [String; 3] {
-        let call = self.api.expect("Events/Create").await;
+        let call = self.writes.expect("Events/Create").await;
         let event = Event::decode(call.request::<RawCreateRequest>().object).unwrap();
         call.answer(&event);
         assert_eq!(event.source.component, "default-scheduler");
@@ -70,9 +74,9 @@ impl Running {
 #[tokio::test(start_paused = true)]
 async fn a_pod_is_bound_and_told_of() {
     let mut running = start();
-    running.api.apply(&*mk_node("n1").node());
+    running.api.put(&*mk_node("n1").node());
     running.health.ready().await;
-    running.api.apply(&*mk_pod("web").pod());
+    running.api.put(&*mk_pod("web").pod());
     let (call, names) = running.bind().await;
     assert_eq!(names, ["web", "uid-web", "n1"]);
     call.answer(&Status::default());
@@ -83,8 +87,8 @@ async fn a_pod_is_bound_and_told_of() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_binding_is_tried_again_after_a_second() {
     let mut running = start();
-    running.api.apply(&*mk_node("n1").node());
-    running.api.apply(&*mk_pod("web").pod());
+    running.api.put(&*mk_node("n1").node());
+    running.api.put(&*mk_pod("web").pod());
     let (call, _) = running.bind().await;
     let before = Instant::now();
     call.fail(ApiError::internal("etcd is tired"));
@@ -99,26 +103,26 @@ async fn a_refused_binding_is_tried_again_after_a_second() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_vanishes_while_it_is_bound_is_dropped() {
     let mut running = start();
-    running.api.apply(&*mk_node("n1").node());
+    running.api.put(&*mk_node("n1").node());
     let pod = mk_pod("web").pod();
-    running.api.apply(&*pod);
+    running.api.put(&*pod);
     let (call, _) = running.bind().await;
-    running.api.delete(&*pod);
-    assert_eq!(running.api.count("Pods/Bind").await, 0);
+    running.api.remove(&*pod);
+    assert_eq!(running.writes.count("Pods/Bind").await, 0);
     call.fail(ApiError::not_found("pods", "web"));
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(running.api.count("Pods/Bind").await, 0);
-    assert_eq!(running.api.count("Events/Create").await, 0);
+    assert_eq!(running.writes.count("Pods/Bind").await, 0);
+    assert_eq!(running.writes.count("Events/Create").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_fits_nowhere_says_so_once_and_waits_for_a_node() {
     let mut running = start();
-    running.api.apply(&*mk_node("n1").has("cpu", "1").node());
-    running.api.apply(&*mk_pod("web").container(&[("cpu", "2")]).pod());
+    running.api.put(&*mk_node("n1").has("cpu", "1").node());
+    running.api.put(&*mk_pod("web").container(&[("cpu", "2")]).pod());
     let why = "0/1 nodes are available: 1 Insufficient cpu.";
     assert_eq!(running.event().await, ["Warning", "FailedScheduling", why]);
-    let call = running.api.expect("Pods/Patch").await;
+    let call = running.writes.expect("Pods/Patch").await;
     let request: PatchRequest = call.request();
     let patch: serde_json::Value = serde_json::from_slice(&request.patch).unwrap();
     let condition = &patch["status"]["conditions"][0];
@@ -138,15 +142,15 @@ async fn a_pod_that_fits_nowhere_says_so_once_and_waits_for_a_node() {
         });
     });
     let said = said.pod();
-    running.api.apply(&*said);
+    running.api.put(&*said);
     call.answer(&*said);
-    running.api.apply(&*mk_node("n1").has("cpu", "1").edit(|node| node.metadata.uid = "beat".into()).node());
-    assert_eq!(running.api.count("Pods/Bind").await, 0, "a heartbeat helps nobody");
+    running.api.put(&*mk_node("n1").has("cpu", "1").edit(|node| node.metadata.uid = "beat".into()).node());
+    assert_eq!(running.writes.count("Pods/Bind").await, 0, "a heartbeat helps nobody");
     let mut other = (*said).clone();
     other.metadata.labels.insert("a".to_owned(), "b".to_owned());
-    running.api.apply(&other);
-    assert_eq!(running.api.count("Pods/Patch").await, 0, "it was tried again, but says so already");
-    running.api.apply(&*mk_node("n2").node());
+    running.api.put(&other);
+    assert_eq!(running.writes.count("Pods/Patch").await, 0, "it was tried again, but says so already");
+    running.api.put(&*mk_node("n2").node());
     let (_call, names) = running.bind().await;
     assert_eq!(names, ["web", "uid-web", "n2"]);
 }
@@ -155,26 +159,26 @@ async fn a_pod_that_fits_nowhere_says_so_once_and_waits_for_a_node() {
 async fn binds_are_many_but_bounded() {
     let mut running = start();
     for node in 0..10 {
-        running.api.apply(&*mk_node(&format!("n{node}")).node());
+        running.api.put(&*mk_node(&format!("n{node}")).node());
     }
     for pod in 0..BINDS + 10 {
-        running.api.apply(&*mk_pod(&format!("p{pod}")).pod());
+        running.api.put(&*mk_pod(&format!("p{pod}")).pod());
     }
-    assert_eq!(running.api.count("Pods/Bind").await, BINDS);
+    assert_eq!(running.writes.count("Pods/Bind").await, BINDS);
     for _ in 0..3 {
         let (call, _) = running.bind().await;
         call.answer(&Status::default());
     }
-    assert_eq!(running.api.count("Pods/Bind").await, BINDS);
+    assert_eq!(running.writes.count("Pods/Bind").await, BINDS);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_trace_of_the_pods_creation_goes_on_in_its_binding() {
     let mut running = start();
-    running.api.apply(&*mk_node("n1").node());
+    running.api.put(&*mk_node("n1").node());
     running.health.ready().await;
     let cause = TraceContext::root();
-    running.api.apply_traced(&*mk_pod("web").pod(), Some(cause));
+    running.api.put_traced(&*mk_pod("web").pod(), cause);
     let (call, _) = running.bind().await;
     let sent = trace::extract(&call.headers).unwrap();
     assert_eq!(sent.trace_id(), cause.trace_id());
@@ -184,10 +188,10 @@ async fn the_trace_of_the_pods_creation_goes_on_in_its_binding() {
 async fn spans_lead_from_the_write_over_the_decision_to_the_binding() {
     let spans = Arc::new(Spans::default());
     let mut running = start_with(Tasks::with_tracer(Tracer::new(spans.clone())));
-    running.api.apply(&*mk_node("n1").node());
+    running.api.put(&*mk_node("n1").node());
     running.health.ready().await;
     let cause = TraceContext::root();
-    running.api.apply_traced(&*mk_pod("web").pod(), Some(cause));
+    running.api.put_traced(&*mk_pod("web").pod(), cause);
     let (call, _) = running.bind().await;
     call.fail(ApiError::internal("etcd is tired"));
     let (call, _) = running.bind().await;
@@ -208,7 +212,7 @@ async fn spans_lead_from_the_write_over_the_decision_to_the_binding() {
 #[tokio::test(start_paused = true)]
 async fn others_can_ask_over_grpc() {
     let running = start();
-    running.api.apply(&*mk_node("n1").node());
+    running.api.put(&*mk_node("n1").node());
     running.health.ready().await;
     let routes = running.scheduler.add_to(tonic::service::Routes::default());
     let peer = Peer { common_name: "somebody".into(), organizations: Vec::new() };

@@ -88,12 +88,19 @@ impl FromStr for StoreChoice {
             return Ok(Self::Embedded);
         }
         let Some(hosts) = text.strip_prefix("etcd://") else {
-            return Err("give `embedded`, or `etcd://host:port` with commas between several members".to_owned());
+            return Err(
+                "give `embedded`, or `etcd://host:port` with commas between several members".to_owned()
+            );
         };
         let hosts: Vec<String> = hosts.split(',').map(|host| host.trim().to_owned()).collect();
-        match hosts.iter().all(|host| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())) {
+        match hosts
+            .iter()
+            .all(|host| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()))
+        {
             true => Ok(Self::Etcd(hosts)),
-            false => Err(format!("{text:?} names a member without a port; write for instance etcd://127.0.0.1:2379")),
+            false => Err(format!(
+                "{text:?} names a member without a port; write for instance etcd://127.0.0.1:2379"
+            )),
         }
     }
 }

@@ -57,7 +57,13 @@ impl Identities {
     /// # Errors
     /// If they cannot be read, or the directory not be written.
     pub(super) fn open(data: &DataDir, config: &ClusterConfig, serving: &Serving) -> Result<Self, TlsError> {
-        let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+        let names = [
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ];
         let service = config.api.service_cluster_ip_range.hosts().next().map(IpAddr::V4);
         let mut sans: Vec<San> = names.iter().map(|name| San::Dns((*name).to_owned())).collect();
         sans.push(San::Ip(Ipv4Addr::LOCALHOST.into()));
@@ -88,6 +94,12 @@ impl Identities {
     pub(super) fn kubelet(&self, node: &str) -> Result<Identity, TlsError> {
         let who = kubelet(node);
         let subject = Subject { common_name: who.common_name, organizations: who.organizations };
-        self.pki.issue(&format!("kubelet-{node}"), subject, Usage::Both, &[San::Dns(node.to_owned())], VALIDITY)
+        self.pki.issue(
+            &format!("kubelet-{node}"),
+            subject,
+            Usage::Both,
+            &[San::Dns(node.to_owned())],
+            VALIDITY,
+        )
     }
 }

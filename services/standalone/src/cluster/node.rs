@@ -1,12 +1,15 @@
 //! One node of the cluster: its kubelet, and what that runs containers with.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_base_client::Channel;
 use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::serve::Listener;
 use keelson_base_daemon::tasks::Tasks;
 use keelson_kubelet::clock::Clock;
 use keelson_kubelet::hollow::HollowRuntime;
@@ -32,7 +35,6 @@ pub(super) struct Node {
     name: String,
     address: SocketAddr,
     runtime: Arc<dyn Runtime>,
-    root: PathBuf,
 }
 
 /// What nodes are started with.
@@ -53,22 +55,37 @@ impl Nodes<'_> {
     /// Starts the kubelet of the node with this index and name, and serves it on a port of its own.
     ///
     /// # Errors
-    /// If the port cannot be had, or the container runtime does not answer.
-    pub(super) async fn start(&self, index: usize, name: &str) -> Result<Node, StartError> {
-        let listener = serving::bind_kubelet(self.config, index).await?;
+    /// If the container runtime does not answer.
+    pub(super) async fn start(
+        &self,
+        index: usize,
+        name: &str,
+        listener: Listener,
+    ) -> Result<Node, StartError> {
         let address = listener.local_addr();
         let tasks = self.tasks.child(&format!("kubelet-{name}"));
         let runtime: Arc<dyn Runtime> = match self.docker {
             Some(docker) => Arc::new(docker.runtime(self.data.cluster_id(), name)),
             None => Arc::new(hollow(index, &tasks)),
         };
-        let root = self.data.node(name);
-        let config = Config { port: address.port(), node_ips: self.node_ips(), ..Config::new(name, root.clone()) };
+        let config = Config {
+            port: address.port(),
+            node_ips: self.node_ips(),
+            ..Config::new(name, self.data.node(name))
+        };
         let client = client(self.api, identities::kubelet(name));
-        let kubelet = Kubelet::build(config, runtime.clone(), client, &tasks, self.health).await.map_err(service("kubelet"))?;
+        let kubelet = Kubelet::build(config, runtime.clone(), client, &tasks, self.health)
+            .await
+            .map_err(service("kubelet"))?;
         self.kubelets.add(name, Channel::in_process(kubelet.routes(), Who::API.peer()));
-        serving::serve_kubelet(listener, kubelet.routes(), &self.identities.kubelet(name)?, self.health, &tasks)?;
-        Ok(Node { name: name.to_owned(), address, runtime, root })
+        serving::serve_kubelet(
+            listener,
+            kubelet.routes(),
+            &self.identities.kubelet(name)?,
+            self.health,
+            &tasks,
+        )?;
+        Ok(Node { name: name.to_owned(), address, runtime })
     }
 
     /// The address that the gateway's listeners show to pods, if there is one; else the kubelet finds its own.
@@ -99,26 +116,65 @@ impl Node {
         self.address
     }
 
-    /// Removes its containers, each after its grace but soon, and what was mounted for them. What cannot be
-    /// removed is told and left: the next start finds it.
+    /// Removes its containers, each after its grace but soon. What cannot be removed is told and left: the next
+    /// start finds it.
     pub(super) async fn clean_up(&self) {
         if let Err(error) = keelson_kubelet::remove_all(&*self.runtime, STOP_GRACE).await {
             tracing::warn!(node = %self.name, %error, "cannot remove all containers");
         }
-        for mount in mounts_below(&self.root) {
-            if let Err(error) = umount2(&mount, MntFlags::MNT_DETACH) {
-                tracing::warn!(mount = %mount.display(), %error, "cannot unmount a volume");
-            }
+    }
+}
+
+/// Unmounts every volume below a directory: of the nodes of this run, and of earlier ones that ended badly.
+pub(super) fn unmount_below(root: &Path) {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    for mount in mounts_below(&mounts, root) {
+        if let Err(error) = umount2(&mount, MntFlags::MNT_DETACH) {
+            tracing::warn!(mount = %mount.display(), %error, "cannot unmount a volume");
         }
     }
 }
 
-/// The mount points below a directory, the innermost first.
-fn mounts_below(root: &Path) -> Vec<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+/// The mount points below a directory, the later and so the innermost first. `mounts` is what the kernel tells
+/// of them (proc_pid_mountinfo(5)).
+fn mounts_below(mounts: &str, root: &Path) -> Vec<PathBuf> {
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescaped);
     let mut below: Vec<PathBuf> = points.filter(|point| point.starts_with(root)).collect();
-    below.sort();
     below.reverse();
     below
+}
+
+/// A path as it is: the kernel writes white space and backslashes as three octal digits.
+fn unescaped(path: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(|_| *first == b'\\') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_found_innermost_first_whatever_the_directory_is_called() {
+        let mounts = "1 0 0:1 / / rw - ext4 a rw\n\
+            2 1 0:2 / /data\\040dir/nodes/a rw - tmpfs t rw\n\
+            3 2 0:3 / /data\\040dir/nodes/a/b\\134c rw - tmpfs t rw\n\
+            4 1 0:4 / /data\\040directory rw - tmpfs t rw\n";
+        let found = mounts_below(mounts, Path::new("/data dir"));
+        assert_eq!(found, [Path::new("/data dir/nodes/a/b\\c"), Path::new("/data dir/nodes/a")]);
+    }
 }

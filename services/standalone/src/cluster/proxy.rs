@@ -23,9 +23,13 @@ pub(super) async fn start(
 ) -> Result<Option<ServiceProxy>, StartError> {
     let Some(mode) = config.proxy else { return Ok(None) };
     let range = config.api.service_cluster_ip_range;
-    let range = Cidr::new(range.addr(), range.prefix_len()).ok_or("the range of cluster IPs is none").map_err(service("service-proxy"))?;
+    let range = Cidr::new(range.addr(), range.prefix_len())
+        .ok_or("the range of cluster IPs is none")
+        .map_err(service("service-proxy"))?;
     let proxy = Config { mode, ..Config::new(data.cluster_id(), range) };
-    let proxy = ServiceProxy::build(proxy, client(api, Who::PROXY.peer()), tasks, health).await.map_err(service("service-proxy"))?;
+    let proxy = ServiceProxy::build(proxy, client(api, Who::PROXY.peer()), tasks, health)
+        .await
+        .map_err(service("service-proxy"))?;
     if let Some(reason) = proxy.mode_reason() {
         progress.note(reason);
     }

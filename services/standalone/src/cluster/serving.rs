@@ -18,6 +18,8 @@ pub(super) struct Serving {
     /// The gateway: on the address for this machine, and on the pods' bridge.
     gateway: Vec<Listener>,
     grpc: Listener,
+    /// The kubelets, in the order of their nodes.
+    kubelets: Vec<Listener>,
 }
 
 // === impl Serving ===
@@ -28,7 +30,8 @@ impl Serving {
     /// # Errors
     /// If a port cannot be had.
     pub(super) async fn bind(config: &ClusterConfig, docker: Option<&Docker>) -> Result<Self, StartError> {
-        let first = Listener::bind(SocketAddr::new(config.bind_address, config.gateway_port), "gateway-port").await?;
+        let first =
+            Listener::bind(SocketAddr::new(config.bind_address, config.gateway_port), "gateway-port").await?;
         let port = first.local_addr().port();
         let mut gateway = vec![first];
         // Pods reach the gateway on their bridge; nobody else needs to.
@@ -40,8 +43,18 @@ impl Serving {
         {
             gateway.push(Listener::bind(SocketAddr::new(address, port), "gateway-port").await?);
         }
-        let grpc = Listener::bind(SocketAddr::new(config.bind_address, config.grpc_port), "grpc-port").await?;
-        Ok(Self { gateway, grpc })
+        let grpc =
+            Listener::bind(SocketAddr::new(config.bind_address, config.grpc_port), "grpc-port").await?;
+        let mut kubelets = Vec::with_capacity(config.node_names.len());
+        for index in 0..config.node_names.len() {
+            kubelets.push(bind_kubelet(config, index).await?);
+        }
+        Ok(Self { gateway, grpc, kubelets })
+    }
+
+    /// The kubelets' ports, in the order of their nodes; none the second time.
+    pub(super) fn take_kubelets(&mut self) -> Vec<Listener> {
+        std::mem::take(&mut self.kubelets)
     }
 
     /// The hosts that the listeners are reached by.
@@ -77,14 +90,18 @@ impl Serving {
         let tasks = tasks.child("serve");
         let tls = identities.server().server_config(ClientAuth::Optional, &ALPN_ANY_HTTP)?;
         for listener in self.gateway {
-            let serving = serve::serve(listener, Some(tls.clone()), gateway.clone(), tasks.drain(), Options::default());
+            let serving =
+                serve::serve(listener, Some(tls.clone()), gateway.clone(), tasks.drain(), Options::default());
             tasks.spawn_critical("gateway", serving);
         }
         let tls = identities.server().server_config(ClientAuth::Required, &ALPN_ANY_HTTP)?;
         let grpc = add_reflection(grpc.add_service(health.grpc_service()), keelson_proto::DESCRIPTORS)
             .map_err(service("reflection"))?;
-        let router = grpc.into_axum_router().merge(admin::router(health, metrics));
-        tasks.spawn_critical("grpc", serve::serve(self.grpc, Some(tls), router, tasks.drain(), Options::default()));
+        let router = grpc.into_axum_router().merge(admin::router(health, metrics)).fallback(unimplemented);
+        tasks.spawn_critical(
+            "grpc",
+            serve::serve(self.grpc, Some(tls), router, tasks.drain(), Options::default()),
+        );
         Ok(())
     }
 }
@@ -109,20 +126,24 @@ pub(super) fn serve_kubelet(
     let tls = identity.server_config(ClientAuth::Required, &ALPN_ANY_HTTP)?;
     let routes = add_reflection(routes.add_service(health.grpc_service()), keelson_proto::DESCRIPTORS)
         .map_err(service("reflection"))?;
-    let router = routes.into_axum_router().merge(health.router());
-    tasks.spawn_critical("kubelet", serve::serve(listener, Some(tls), router, tasks.drain(), Options::default()));
+    let router = routes.into_axum_router().merge(health.router()).fallback(unimplemented);
+    tasks.spawn_critical(
+        "kubelet",
+        serve::serve(listener, Some(tls), router, tasks.drain(), Options::default()),
+    );
     Ok(())
 }
 
-/// Binds a kubelet's port.
-///
-/// # Errors
-/// If it cannot be had.
-pub(super) async fn bind_kubelet(config: &ClusterConfig, index: usize) -> Result<Listener, BindError> {
+/// A call of a service that this port does not have: reflection lists all of them on every port.
+async fn unimplemented(request: axum::extract::Request) -> axum::response::Response {
+    let why = format!("{} is not served on this port", request.uri().path());
+    tonic::Status::unimplemented(why).into_http()
+}
+
+async fn bind_kubelet(config: &ClusterConfig, index: usize) -> Result<Listener, BindError> {
     let port = match config.kubelet_port {
         0 => 0,
         first => first.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
     };
     Listener::bind(SocketAddr::new(config.bind_address, port), "kubelet-port").await
 }
-

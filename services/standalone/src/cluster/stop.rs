@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keelson_base_daemon::tasks::TaskError;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, node};
 
 /// How long the services may take to finish what they are doing.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -47,6 +47,7 @@ impl Cluster {
         for node in &self.nodes {
             node.clean_up().await;
         }
+        node::unmount_below(&self.data.nodes());
         if let Some(proxy) = &self.proxy
             && let Err(error) = proxy.cleanup().await
         {

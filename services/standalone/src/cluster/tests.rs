@@ -24,7 +24,8 @@ fn mk_pod(name: &str) -> Pod {
 }
 
 fn mk_controller(name: &str, replicas: i32) -> ReplicationController {
-    let mut rc = ReplicationController { metadata: mk_pod(name).metadata, ..ReplicationController::default() };
+    let mut rc =
+        ReplicationController { metadata: mk_pod(name).metadata, ..ReplicationController::default() };
     rc.spec.replicas = Some(replicas);
     let labels = [("app".to_owned(), name.to_owned())].into();
     let metadata = ObjectMeta { labels, ..ObjectMeta::default() };
@@ -35,7 +36,8 @@ fn mk_controller(name: &str, replicas: i32) -> ReplicationController {
 /// Watches the pods of the default namespace until as many are ready.
 async fn until_ready(client: &Client, count: usize) {
     let watched = async {
-        let mut changes = client.api::<Pod>().namespaced("default").watch(&WatchParams::default()).await.unwrap();
+        let mut changes =
+            client.api::<Pod>().namespaced("default").watch(&WatchParams::default()).await.unwrap();
         let mut ready = std::collections::BTreeSet::new();
         while ready.len() < count {
             let change = changes.next().await.unwrap().unwrap();
@@ -51,7 +53,13 @@ async fn until_ready(client: &Client, count: usize) {
 async fn a_controllers_pods_come_to_run_and_are_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let cluster = start(&dir).await;
-    cluster.client().api::<ReplicationController>().namespaced("default").create(&mk_controller("web", 3)).await.unwrap();
+    cluster
+        .client()
+        .api::<ReplicationController>()
+        .namespaced("default")
+        .create(&mk_controller("web", 3))
+        .await
+        .unwrap();
     until_ready(&cluster.client(), 3).await;
     let node = cluster.client().api::<Node>().get("node-1").await.unwrap();
     assert!(keelson_base_model::node::is_ready(&node));
@@ -95,7 +103,10 @@ async fn two_clusters_cannot_share_a_directory_or_a_port() {
     assert!(matches!(error, StartError::DataDir(_)), "{error}");
 
     let other = tempfile::tempdir().unwrap();
-    let config = ClusterConfig { grpc_port: cluster.grpc().port(), ..ClusterConfig::hollow(other.path().to_path_buf()) };
+    let config = ClusterConfig {
+        grpc_port: cluster.grpc().port(),
+        ..ClusterConfig::hollow(other.path().to_path_buf())
+    };
     let error = Cluster::start(config, &Progress::silent()).await.err().unwrap();
     assert!(error.to_string().contains("is taken") && error.to_string().contains("--grpc-port"), "{error}");
     cluster.stop(StopMode::RemoveContainers).await.unwrap();

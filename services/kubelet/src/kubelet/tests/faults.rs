@@ -36,7 +36,7 @@ async fn what_happened_meanwhile_is_made_up_for() {
     let of = |c: &ObservedContainer| c.identity.pod.name == "crashed" && c.identity.role == Role::App;
     let crashed = node.running().into_iter().find(of);
     node.hollow.end(&crashed.unwrap().id, 1);
-    node.api.delete_pod("default", "deleted", 5);
+    node.delete_pod("deleted", 5);
     node.api.remove(&node.pod("gone").unwrap());
     node.bind(&mk_pod("new", "web:1"));
     std::fs::create_dir_all(node.root.path().join("pods/left-over/volumes")).unwrap();
@@ -103,7 +103,7 @@ async fn calls_that_fail_are_repeated_with_patience() {
     }
     let starts = node.runtime.count(Call::Start);
     assert!(starts <= 3, "{starts}");
-    node.api.delete_pod("default", "web", 30);
+    node.delete_pod("web", 30);
     eventually("it is gone all the same", || {
         node.pod("web").is_none() && node.hollow.containers().is_empty()
     })
@@ -120,7 +120,7 @@ async fn api_may_fail_conflict_or_refuse() {
     node.api.fail("Pods/UpdateStatus", ApiError::conflict("pods", "web"));
     node.run(&mk_pod("web", "web:1")).await;
     node.api.fail("Pods/Delete", ApiError::service_unavailable("later"));
-    node.api.delete_pod("default", "web", 1);
+    node.delete_pod("web", 1);
     eventually("it is gone all the same", || node.pod("web").is_none()).await;
 
     node.api.fail("Pods/UpdateStatus", ApiError::forbidden("pods/status", "odd", "not yours"));
@@ -130,7 +130,7 @@ async fn api_may_fail_conflict_or_refuse() {
     let tried = node.api.count("Pods/UpdateStatus");
     pass(600).await;
     assert_eq!(node.api.count("Pods/UpdateStatus"), tried, "what api refuses is not repeated");
-    node.api.delete_pod("default", "odd", 1);
+    node.delete_pod("odd", 1);
     eventually("it can be deleted", || node.pod("odd").is_none()).await;
 }
 
@@ -155,7 +155,7 @@ async fn a_deletion_is_heard_during_a_long_pull() {
     node.bind(&mk_pod("web", "web:1"));
     eventually("the infra container runs", || node.app("POD").is_some()).await;
     let begin = node.clock.now();
-    node.api.delete_pod("default", "web", 30);
+    node.delete_pod("web", 30);
     eventually("it is gone", || node.pod("web").is_none() && node.hollow.containers().is_empty()).await;
     assert!(node.clock.now().as_second() - begin.as_second() <= 2);
     node.runtime.release(Call::Image);

@@ -68,7 +68,7 @@ async fn a_deleted_pod_goes_down_and_leaves_nothing() {
     let node = TestNode::new().await;
     node.run(&mk_pod("web", "web:1")).await;
     assert_eq!(node.pod_dirs(), 1);
-    node.api.delete_pod("default", "web", 30);
+    node.delete_pod("web", 30);
     eventually("api has forgotten it", || node.pod("web").is_none()).await;
     eventually("nothing is left", || node.hollow.containers().is_empty() && node.pod_dirs() == 0).await;
     eventually("the kubelet has forgotten it", || node.kubelet.as_ref().unwrap().pods().is_empty()).await;
@@ -80,16 +80,16 @@ async fn a_stubborn_container_has_its_grace_and_no_more() {
     let node = TestNode::new().await;
     node.run(&mk_pod("web", "stubborn:1")).await;
     let begin = node.clock.now();
-    node.api.delete_pod("default", "web", 30);
+    node.delete_pod("web", 30);
     eventually("it is gone", || node.pod("web").is_none()).await;
     let took = seconds_since(&node, begin);
     assert!((29..=31).contains(&took), "{took}");
 
     node.run(&mk_pod("again", "stubborn:1")).await;
-    node.api.delete_pod("default", "again", 300);
+    node.delete_pod("again", 300);
     pass(5).await;
     let begin = node.clock.now();
-    node.api.delete_pod("default", "again", 2);
+    node.delete_pod("again", 2);
     eventually("it is gone sooner", || node.pod("again").is_none()).await;
     let took = seconds_since(&node, begin);
     assert!((1..=3).contains(&took), "{took}");
@@ -240,7 +240,7 @@ async fn an_empty_dir_lives_as_long_as_its_pod() {
     node.hollow.end(&node.app("main").unwrap().id, 1);
     eventually("it runs again", || is_up_again(&node)).await;
     assert!(dir.join("file").exists());
-    node.api.delete_pod("default", "web", 1);
+    node.delete_pod("web", 1);
     eventually("the directory is gone", || !dir.exists()).await;
 }
 
@@ -270,11 +270,11 @@ async fn a_full_node_rejects_the_youngest() {
     eventually("two run", || node.is_ready("old") && node.is_ready("older")).await;
     eventually("one is rejected", || node.phase("young") == "Failed").await;
     assert_eq!(node.pod("young").unwrap().status.reason, "OutOfpods");
-    node.api.delete_pod("default", "old", 1);
+    node.delete_pod("old", 1);
     eventually("there is room again", || node.pod("old").is_none()).await;
     pass(1).await;
     node.run(&mk_pod("next", "web:1")).await;
-    node.api.delete_pod("default", "young", 1);
+    node.delete_pod("young", 1);
     eventually("the rejected one can be deleted", || node.pod("young").is_none()).await;
 }
 
