@@ -37,7 +37,7 @@ impl Allocators {
     /// Pools of the addresses of a network and of the ports of a range, both ends included.
     pub(crate) fn new(cidr: Ipv4Net, port_range: (u16, u16)) -> Self {
         // The network's own and its broadcast address are nobody's.
-        let (first, last) = (u32::from(cidr.network()) + 1, u32::from(cidr.broadcast()).saturating_sub(1));
+        let (first, last) = (u32::from(first_of(cidr)), u32::from(cidr.broadcast()).saturating_sub(1));
         Self {
             cidr,
             addresses: Pool::new(first, last),
@@ -48,7 +48,7 @@ impl Allocators {
 
     /// The first address: the `kubernetes` service's.
     pub(crate) fn first_address(&self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.cidr.network()) + 1)
+        first_of(self.cidr)
     }
 
     /// The pool and number that a key stands for.
@@ -57,15 +57,6 @@ impl Allocators {
             return Some((&self.addresses, u32::from(address.parse::<Ipv4Addr>().ok()?)));
         }
         Some((&self.ports, key.strip_prefix(PORTS)?.parse().ok()?))
-    }
-
-    /// Somebody else was quicker to take what this key stands for.
-    pub(crate) fn lost(&self, key: &str, current: Option<&KeyValue>) {
-        match (self.locate(key), current) {
-            (Some((pool, number)), Some(stored)) => pool.hold(number, owner(stored)),
-            (Some((pool, number)), None) => pool.release(number),
-            (None, _) => {}
-        }
     }
 }
 
@@ -90,6 +81,10 @@ impl Sink for Allocators {
             pool.release(number);
         }
     }
+}
+
+fn first_of(cidr: Ipv4Net) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(cidr.network()).saturating_add(1))
 }
 
 fn address_key(address: Ipv4Addr) -> String {

@@ -7,8 +7,9 @@
 
 mod rules;
 
-pub(crate) use self::rules::authorize;
+pub(crate) use self::rules::{authorize, authorize_object, authorize_selection};
 
+use http::HeaderValue;
 use keelson_base_client::{REMOTE_GROUP, REMOTE_USER};
 use keelson_base_daemon::tls::Peer;
 use keelson_base_model::status::ApiError;
@@ -65,20 +66,18 @@ impl Caller {
         let peer = request.extensions().get::<Peer>().ok_or_else(|| {
             ApiError::unauthorized("api asks for a client certificate of this cluster's authority")
         })?;
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        match header(REMOTE_USER) {
-            None => Ok(Self { user: peer.common_name.clone(), groups: peer.organizations.clone() }),
-            Some(user) if peer.common_name == GATEWAY => Ok(Self {
-                user: user.to_owned(),
-                groups: request
-                    .headers()
-                    .get_all(REMOTE_GROUP)
-                    .iter()
-                    .filter_map(|group| group.to_str().ok().map(str::to_owned))
-                    .collect(),
-            }),
-            Some(_) => Err(ApiError::forbidden("", "", format!("{} may not speak for other users", peer.common_name))),
+        let Some(user) = request.headers().get(REMOTE_USER) else {
+            return Ok(Self { user: peer.common_name.clone(), groups: peer.organizations.clone() });
+        };
+        if peer.common_name != GATEWAY {
+            return Err(ApiError::forbidden(
+                "",
+                "",
+                format!("{} may not speak for other users", peer.common_name),
+            ));
         }
+        let groups = request.headers().get_all(REMOTE_GROUP).iter();
+        Ok(Self { user: readable(user)?, groups: groups.map(readable).collect::<Result<_, _>>()? })
     }
 
     /// Whether the caller is in a group.
@@ -88,6 +87,40 @@ impl Caller {
 
     /// The node whose kubelet this is.
     pub(crate) fn node(&self) -> Option<&str> {
-        self.user.strip_prefix(NODE_PREFIX).filter(|_| self.is_in(NODES))
+        self.user.strip_prefix(NODE_PREFIX).filter(|node| !node.is_empty() && self.is_in(NODES))
+    }
+}
+
+/// A name that the gateway forwards. One that cannot be read is nobody, and not the gateway itself.
+fn readable(value: &HeaderValue) -> Result<String, ApiError> {
+    let text = value.to_str().ok().filter(|text| !text.is_empty());
+    text.map(str::to_owned)
+        .ok_or_else(|| ApiError::unauthorized("the forwarded user or group cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_request(peer: &str, user: &[u8]) -> http::Request<()> {
+        let peer = Peer { common_name: peer.into(), organizations: vec![NODES.into()] };
+        let value = HeaderValue::from_bytes(user).unwrap();
+        http::Request::builder().header(REMOTE_USER, value).extension(peer).body(()).unwrap()
+    }
+
+    #[test]
+    fn only_the_gateway_forwards_and_only_what_can_be_read() {
+        assert_eq!(Caller::of(&mk_request(GATEWAY, b"alice")).unwrap().user, "alice");
+        for (peer, user, code) in
+            [(GATEWAY, &b"\xc3\xa4"[..], 401), (GATEWAY, b"", 401), ("mallory", b"\xc3\xa4", 403)]
+        {
+            assert_eq!(Caller::of(&mk_request(peer, user)).unwrap_err().code(), code, "{peer} {user:?}");
+        }
+    }
+
+    #[test]
+    fn a_kubelet_without_a_name_is_none() {
+        let caller = Caller { user: NODE_PREFIX.into(), groups: vec![NODES.into()] };
+        assert_eq!(caller.node(), None);
     }
 }

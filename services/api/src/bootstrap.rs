@@ -3,17 +3,17 @@
 use std::net::SocketAddrV4;
 
 use keelson_base_model::status::ApiError;
+use keelson_proto::Message;
 use keelson_proto::core::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort,
 };
 use keelson_proto::meta::{CreateOptions, ObjectMeta};
 use keelson_proto::v1::RawUpdateRequest;
-use keelson_proto::Message;
 
+use crate::Registries;
 use crate::admission::{IMMORTAL, NODE_LEASES};
 use crate::auth::Caller;
 use crate::registry::Part;
-use crate::Registries;
 
 const NAME: &str = "kubernetes";
 const NAMESPACE: &str = "default";
@@ -26,7 +26,10 @@ const HTTPS: &str = "https";
 pub(crate) async fn run(registries: &Registries, api: &[SocketAddrV4]) -> Result<(), ApiError> {
     let (caller, options) = (Caller::api(), CreateOptions::default());
     for name in IMMORTAL.iter().chain([&NODE_LEASES]) {
-        let namespace = Namespace { metadata: ObjectMeta { name: (*name).to_owned(), ..ObjectMeta::default() }, ..Namespace::default() };
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: (*name).to_owned(), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
         unless_there(registries.namespaces.create_object(&caller, "", namespace, &options).await)?;
     }
     let address = registries.allocators.first_address().to_string();

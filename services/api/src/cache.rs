@@ -109,46 +109,38 @@ impl Cache {
         self.snapshot.load().entries.get(path).cloned()
     }
 
-    /// A page of what the filter meets, from behind `after`; all of it if `limit` is 0.
-    pub(crate) fn list(&self, filter: &Filter, after: Option<&str>, limit: usize) -> Page {
+    /// A page of what the filter meets; all of it if `limit` is 0.
+    pub(crate) fn list(&self, filter: &Filter, limit: usize) -> Page {
         // Read before the snapshot: the snapshot then holds at least that much of this kind.
         let reached = self.progress.revision();
         let snapshot = self.snapshot.load();
-        let mut page = Page { items: Vec::new(), revision: reached.max(snapshot.revision), next: None, remaining: None };
-        let mut last = None;
-        let mut found = entries(&snapshot, filter, after).filter(|entry| filter.matches(entry));
-        for entry in found.by_ref() {
-            if limit > 0 && page.items.len() == limit {
-                page.next = last;
-                page.remaining = (!filter.selects()).then(|| 1 + found.count() as i64);
-                return page;
-            }
-            page.items.push(entry.object.clone());
-            last = Some(entry.path.clone());
-        }
-        page
+        snapshot.page(filter, None, limit, reached.max(snapshot.revision))
     }
 
     /// Begins a watch: from the changes after `from`, or from what there is now.
     ///
     /// # Errors
-    /// Expired if the ring no longer reaches back to `from`.
+    /// Expired if the ring no longer reaches back to `from`; TooManyRequests if too many watch already.
     pub(crate) fn watch(self: &Arc<Self>, filter: Filter, from: Option<u64>) -> Result<Watch, ApiError> {
         let reached = self.progress.revision();
         let mut live = self.live();
-        let snapshot = self.snapshot.load();
-        let revision = reached.max(snapshot.revision);
-        let (initial, missed) = match from {
-            Some(from) => (Vec::new(), live.ring.after(from).map_err(|oldest| too_old(from, oldest))?),
+        let snapshot = self.snapshot.load_full();
+        let missed = match from {
+            Some(from) => live.ring.after(from).map_err(|oldest| too_old(from, oldest))?,
+            None => Vec::new(),
+        };
+        let (id, receiver) = live.watchers.add(filter.clone())?;
+        // The feed waits for this lock: what takes long comes after it.
+        drop(live);
+        let missed = missed.iter().filter_map(|event| filter.deliver(event)).collect();
+        let changes = Subscription::new(self.clone(), id, missed, receiver);
+        let initial = match from {
+            Some(_) => Vec::new(),
             None => {
-                let initial = entries(&snapshot, &filter, None).filter(|entry| filter.matches(entry)).cloned();
-                (initial.collect(), Vec::new())
+                entries(&snapshot, &filter, None).filter(|entry| filter.matches(entry)).cloned().collect()
             }
         };
-        let missed = missed.into_iter().filter_map(|event| filter.deliver(&event)).collect();
-        let (id, receiver) = live.watchers.add(filter);
-        drop(live);
-        Ok(Watch { initial, revision, changes: Subscription::new(self.clone(), id, missed, receiver) })
+        Ok(Watch { initial, revision: reached.max(snapshot.revision), changes })
     }
 
     /// Forgets a watcher.
@@ -162,8 +154,34 @@ impl Cache {
     }
 }
 
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// A page of what the filter meets, from behind `after`; all of it if `limit` is 0. `revision` is one of
+    /// which this is the state.
+    pub(crate) fn page(&self, filter: &Filter, after: Option<&str>, limit: usize, revision: u64) -> Page {
+        let mut page = Page { items: Vec::new(), revision, next: None, remaining: None };
+        let mut last = None;
+        let mut found = entries(self, filter, after).filter(|entry| filter.matches(entry));
+        for entry in found.by_ref() {
+            if limit > 0 && page.items.len() == limit {
+                page.next = last;
+                page.remaining = (!filter.selects()).then(|| 1 + found.count() as i64);
+                return page;
+            }
+            page.items.push(entry.object.clone());
+            last = Some(entry.path.clone());
+        }
+        page
+    }
+}
+
 /// The entries that a filter's namespace and name leave to look at, in order.
-fn entries<'a>(snapshot: &'a Snapshot, filter: &'a Filter, after: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Entry>> {
+fn entries<'a>(
+    snapshot: &'a Snapshot,
+    filter: &'a Filter,
+    after: Option<&'a str>,
+) -> impl Iterator<Item = &'a Arc<Entry>> {
     let prefix = filter.path_prefix();
     let start = match after {
         Some(after) if after >= prefix => Bound::Excluded(after),

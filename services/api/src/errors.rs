@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use keelson_api_store as store;
-use keelson_base_model::field::ErrorList;
-use keelson_base_model::status::ApiError;
+use keelson_base_model::field::{ErrorList, FieldError, Path};
+use keelson_base_model::status::{ApiError, GroupKind};
 use keelson_proto::Object;
+use keelson_proto::meta::StatusCause;
 
-/// What a client should wait before it tries again what the store could not do.
-const STORE_RETRY: Duration = Duration::from_secs(1);
+/// What a client should wait before it tries again what could not be done now.
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
 
 /// A failure of the store as the client sees it.
 pub(crate) fn from_store(error: store::Error) -> ApiError {
@@ -17,9 +18,7 @@ pub(crate) fn from_store(error: store::Error) -> ApiError {
         Error::Compacted { requested, compacted } => ApiError::expired(format!(
             "The resourceVersion for the provided watch is too old: {requested} ({compacted} is the oldest kept)"
         )),
-        Error::FutureRevision { requested, head } => {
-            ApiError::timeout(format!("Too large resource version: {requested}, current: {head}"), STORE_RETRY)
-        }
+        Error::FutureRevision { requested, head } => future_revision(requested, head),
         Error::TooLarge { size, limit } => {
             ApiError::request_entity_too_large(format!("the object has {size} bytes, limit is {limit}"))
         }
@@ -32,6 +31,28 @@ pub(crate) fn from_store(error: store::Error) -> ApiError {
             ApiError::internal(error)
         }
     }
+}
+
+/// A revision that is still to come. The cause tells clients that what they know may be of a store that is no
+/// more, so that they list again.
+pub(crate) fn future_revision(requested: u64, current: u64) -> ApiError {
+    let error =
+        ApiError::timeout(format!("Too large resource version: {requested}, current: {current}"), RETRY);
+    with_cause(error, "ResourceVersionTooLarge", "Too large resource version", "")
+}
+
+/// The error with a cause that programs can look for.
+pub(crate) fn with_cause(error: ApiError, reason: &str, message: &str, field: &str) -> ApiError {
+    let mut status = error.into_status();
+    let cause =
+        StatusCause { reason: reason.to_owned(), message: message.to_owned(), field: field.to_owned() };
+    status.details.get_or_insert_default().causes.push(cause);
+    ApiError::from_status(status)
+}
+
+/// Options of a request that something is wrong with; `kind` is for instance `ListOptions`.
+pub(crate) fn invalid_options(kind: &str, errors: impl Into<ErrorList>) -> ApiError {
+    ApiError::invalid(GroupKind { group: "meta.k8s.io", kind }, "", errors.into())
 }
 
 /// Refuses an object that something is wrong with.
@@ -47,14 +68,16 @@ pub(crate) fn refused<K: Object>(object: &K, errors: ErrorList) -> Result<(), Ap
     Err(ApiError::invalid(K::KIND, name, errors))
 }
 
-/// Whether nothing is to be written.
+/// Whether nothing is to be written. `kind` is that of the options, for instance `CreateOptions`.
 ///
 /// # Errors
-/// BadRequest for anything but `All`.
-pub(crate) fn dry_run(stages: &[String]) -> Result<bool, ApiError> {
-    match stages {
-        [] => Ok(false),
-        stages if stages.iter().all(|stage| stage == "All") => Ok(true),
-        _ => Err(ApiError::bad_request("dryRun: Unsupported value: supported values: \"All\"")),
+/// Invalid for anything but `All`.
+pub(crate) fn dry_run(kind: &str, stages: &[String]) -> Result<bool, ApiError> {
+    match stages.iter().find(|stage| *stage != "All") {
+        None => Ok(!stages.is_empty()),
+        Some(stage) => {
+            let error = FieldError::not_supported(&Path::new("dryRun"), stage.as_str(), &["All"]);
+            Err(invalid_options(kind, error))
+        }
     }
 }

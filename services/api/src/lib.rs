@@ -34,8 +34,8 @@ use self::admission::Admission;
 use self::allocator::{Allocators, Repair};
 use self::cache::{Cache, Feed, Progress, TypedIndex};
 use self::registry::{
-    EndpointsStrategy, EventStrategy, LeaseStrategy, NamespaceStrategy, NodeStrategy, Noun, PodStrategy, Registry,
-    ReplicationControllerStrategy, ServiceStrategy, Strategy,
+    EndpointsStrategy, EventStrategy, LeaseStrategy, NamespaceStrategy, NodeStrategy, Noun, PodStrategy,
+    Registry, ReplicationControllerStrategy, ServiceStrategy, Strategy,
 };
 use self::rpc::{PodVerbs, Services};
 
@@ -109,7 +109,8 @@ impl Api {
         tasks.spawn_critical("feed", feed.run(tasks.drain()));
         bootstrap::run(&registries, &config.advertise_address).await.map_err(BuildError::Bootstrap)?;
         tasks.spawn("repair", repair_now_and_then(repair, tasks.drain()));
-        tasks.spawn("compaction", compaction::run(store, progress, config.compaction_interval, tasks.drain()));
+        tasks
+            .spawn("compaction", compaction::run(store, progress, config.compaction_interval, tasks.drain()));
         let router = registries.rpc(kubelets, tasks.drain()).router();
         ready.release();
         Ok(Self { router })
@@ -132,7 +133,8 @@ fn registries(
 ) -> (Registries, Vec<Arc<Cache>>, Arc<Cache>) {
     let namespaces = cache::<NamespaceStrategy>(progress);
     let admission = Admission::new(store.clone(), namespaces.clone());
-    let allocators = Arc::new(Allocators::new(config.service_cluster_ip_range, config.service_node_port_range));
+    let allocators =
+        Arc::new(Allocators::new(config.service_cluster_ip_range, config.service_node_port_range));
     let services = cache::<ServiceStrategy>(progress);
     let mut make = Maker {
         store: store.clone(),

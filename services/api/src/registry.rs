@@ -57,7 +57,12 @@ pub(crate) struct Registry<S> {
 
 impl<S: Strategy> Registry<S> {
     /// A registry over a store, its kind's cache, and what may refuse a write.
-    pub(crate) fn new(strategy: S, store: Arc<dyn Store>, cache: Arc<Cache>, admission: Arc<Admission>) -> Arc<Self> {
+    pub(crate) fn new(
+        strategy: S,
+        store: Arc<dyn Store>,
+        cache: Arc<Cache>,
+        admission: Arc<Admission>,
+    ) -> Arc<Self> {
         Arc::new(Self { strategy, store, cache, admission })
     }
 

@@ -1,6 +1,7 @@
 //! The registries as clients see them: on an embedded store, called in this process.
 
 mod reads;
+mod store;
 mod watches;
 mod writes;
 
@@ -40,7 +41,11 @@ impl Fixture {
     }
 
     async fn on(dir: TempDir) -> Self {
-        let store: Arc<dyn Store> = Arc::new(Embedded::open(EmbeddedConfig::new(dir.path().join("store"))).unwrap());
+        let store = Embedded::open(EmbeddedConfig::new(dir.path().join("store"))).unwrap();
+        Self::over(Arc::new(store), dir).await
+    }
+
+    async fn over(store: Arc<dyn Store>, dir: TempDir) -> Self {
         let tasks = Tasks::new();
         let health = Health::new(tasks.drain());
         let config = Config { service_cluster_ip_range: "10.0.0.0/24".parse().unwrap(), ..Config::default() };

@@ -15,10 +15,7 @@ fn main() {
 
 fn compile_program() -> Result<(), String> {
     let target = variable("TARGET")?;
-    let machine = (
-        variable("CARGO_CFG_TARGET_ARCH")?,
-        variable("CARGO_CFG_TARGET_OS")?,
-    );
+    let machine = (variable("CARGO_CFG_TARGET_ARCH")?, variable("CARGO_CFG_TARGET_OS")?);
     let ("x86_64" | "aarch64", "linux") = (machine.0.as_str(), machine.1.as_str()) else {
         return Err(format!(
             "the infra container's program speaks to the Linux kernel of x86_64 and aarch64 only, not to \
@@ -36,19 +33,8 @@ fn compile_program() -> Result<(), String> {
         "--target",
         &target,
     ]);
-    command.args([
-        "-Copt-level=s",
-        "-Cpanic=abort",
-        "-Cstrip=symbols",
-        "-Crelocation-model=static",
-    ]);
-    for argument in [
-        "-nostartfiles",
-        "-nostdlib",
-        "-static",
-        "-Wl,--build-id=none",
-        "-Wl,-z,norelro",
-    ] {
+    command.args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols", "-Crelocation-model=static"]);
+    for argument in ["-nostartfiles", "-nostdlib", "-static", "-Wl,--build-id=none", "-Wl,-z,norelro"] {
         command.arg(format!("-Clink-arg={argument}"));
     }
     if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl") {

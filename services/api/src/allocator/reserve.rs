@@ -21,14 +21,18 @@ impl Allocators {
     /// # Errors
     /// Invalid if what it asks for is held by another service or in no range; an internal error if nothing is
     /// left.
-    pub(crate) fn reserve(&self, old: Option<&Service>, new: Option<&mut Service>) -> Result<Reservation, ApiError> {
+    pub(crate) fn reserve(
+        &self,
+        old: Option<&Service>,
+        new: Option<&mut Service>,
+    ) -> Result<Reservation, ApiError> {
         let before = old.map(held_by).unwrap_or_default();
         let mut after = BTreeSet::new();
         let mut owner = String::new();
         if let Some(new) = new {
             owner = format!("{}/{}", new.metadata.namespace, new.metadata.name);
             self.choose_address(new, &owner)?;
-            self.choose_ports(new, old, &owner)?;
+            self.choose_ports(new, &owner)?;
             after = held_by(new);
         }
         let mut reservation = Reservation::default();
@@ -47,7 +51,9 @@ impl Allocators {
             return Ok(());
         }
         if service.spec.cluster_ip.is_empty() {
-            let free = self.addresses.free(&[]).ok_or_else(|| ApiError::internal(format!("failed to allocate a serviceIP: range {} is full", self.cidr)))?;
+            let free = self.addresses.free(&[]).ok_or_else(|| {
+                ApiError::internal(format!("failed to allocate a serviceIP: range {} is full", self.cidr))
+            })?;
             service.spec.cluster_ip = Ipv4Addr::from(free).to_string();
         } else {
             let address = &service.spec.cluster_ip;
@@ -55,10 +61,22 @@ impl Allocators {
                 let path = Path::new("spec").child("clusterIPs");
                 let detail = format!("failed to allocate IP {address}: {why}");
                 let value = serde_json::json!([address]);
-                Err(ApiError::invalid(Service::KIND, &service.metadata.name, FieldError::invalid(&path, value, detail).into()))
+                Err(ApiError::invalid(
+                    Service::KIND,
+                    &service.metadata.name,
+                    FieldError::invalid(&path, value, detail).into(),
+                ))
             };
-            let Some(number) = address.parse::<Ipv4Addr>().ok().map(u32::from).filter(|number| self.addresses.contains(*number)) else {
-                return refuse(format!("the provided IP ({address}) is not in the valid range. The range of valid IPs is {}", self.cidr));
+            let Some(number) = address
+                .parse::<Ipv4Addr>()
+                .ok()
+                .map(u32::from)
+                .filter(|number| self.addresses.contains(*number))
+            else {
+                return refuse(format!(
+                    "the provided IP ({address}) is not in the valid range. The range of valid IPs is {}",
+                    self.cidr
+                ));
             };
             if self.addresses.holder(number).is_some_and(|holder| holder != owner) {
                 return refuse("provided IP is already allocated".to_owned());
@@ -68,14 +86,14 @@ impl Allocators {
         Ok(())
     }
 
-    fn choose_ports(&self, service: &mut Service, old: Option<&Service>, owner: &str) -> Result<(), ApiError> {
+    fn choose_ports(&self, service: &mut Service, owner: &str) -> Result<(), ApiError> {
         if !has_node_ports(service) {
             for port in &mut service.spec.ports {
                 port.node_port = 0;
             }
             return Ok(());
         }
-        let mine = |number: u32| self.ports.holder(number).is_none_or(|holder| holder == owner && old.is_some());
+        let mine = |number: u32| self.ports.holder(number).is_none_or(|holder| holder == owner);
         let mut errors = ErrorList::default();
         for (index, port) in service.spec.ports.iter().enumerate().filter(|(_, port)| port.node_port != 0) {
             let path = Path::new("spec").child("ports").index(index).child("nodePort");
@@ -83,7 +101,9 @@ impl Allocators {
             let number = u32::try_from(port.node_port).unwrap_or(0);
             let refuse = |why: String| FieldError::invalid(&path, i64::from(port.node_port), why);
             if !self.ports.contains(number) {
-                let why = format!("provided port is not in the valid range. The range of valid ports is {first}-{last}");
+                let why = format!(
+                    "provided port is not in the valid range. The range of valid ports is {first}-{last}"
+                );
                 errors.push(refuse(why));
             } else if !mine(number) {
                 errors.push(refuse("provided port is already allocated".to_owned()));
@@ -92,9 +112,13 @@ impl Allocators {
         if !errors.is_empty() {
             return Err(ApiError::invalid(Service::KIND, &service.metadata.name, errors));
         }
-        let mut taken: Vec<u32> = service.spec.ports.iter().filter_map(|port| u32::try_from(port.node_port).ok()).collect();
+        let mut taken: Vec<u32> =
+            service.spec.ports.iter().filter_map(|port| u32::try_from(port.node_port).ok()).collect();
         for port in service.spec.ports.iter_mut().filter(|port| port.node_port == 0) {
-            let free = self.ports.free(&taken).ok_or_else(|| ApiError::internal("failed to allocate a nodePort: range is full"))?;
+            let free = self
+                .ports
+                .free(&taken)
+                .ok_or_else(|| ApiError::internal("failed to allocate a nodePort: range is full"))?;
             taken.push(free);
             // Ports of the pool are below 65536.
             port.node_port = free as i32;

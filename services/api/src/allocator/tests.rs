@@ -13,7 +13,8 @@ fn service(name: &str, kind: &str, cluster_ip: &str, node_ports: &[i32]) -> Serv
     service.metadata.name = name.into();
     service.spec.r#type = kind.into();
     service.spec.cluster_ip = cluster_ip.into();
-    service.spec.ports = node_ports.iter().map(|port| ServicePort { node_port: *port, ..ServicePort::default() }).collect();
+    service.spec.ports =
+        node_ports.iter().map(|port| ServicePort { node_port: *port, ..ServicePort::default() }).collect();
     service
 }
 
@@ -43,7 +44,10 @@ fn every_address_is_given_once_and_then_none() {
         hold(&allocators, &mut service);
         given.insert(service.spec.cluster_ip);
     }
-    assert_eq!(given.into_iter().collect::<Vec<_>>(), (1..7).map(|n| format!("10.0.0.{n}")).collect::<Vec<_>>());
+    assert_eq!(
+        given.into_iter().collect::<Vec<_>>(),
+        (1..7).map(|n| format!("10.0.0.{n}")).collect::<Vec<_>>()
+    );
     let error = allocators.reserve(None, Some(&mut service("more", "ClusterIP", "", &[0]))).err().unwrap();
     assert!(error.message().contains("range 10.0.0.0/29 is full"), "{error}");
 }
@@ -53,12 +57,31 @@ fn what_is_asked_for_must_be_free_and_in_range() {
     let allocators = allocators();
     hold(&allocators, &mut service("first", "NodePort", "10.0.0.3", &[30001]));
     for (cluster_ip, port, message) in [
-        ("10.0.0.3", 0, "Service \"next\" is invalid: spec.clusterIPs: Invalid value: [\"10.0.0.3\"]: failed to allocate IP 10.0.0.3: provided IP is already allocated"),
-        ("10.1.0.3", 0, "Service \"next\" is invalid: spec.clusterIPs: Invalid value: [\"10.1.0.3\"]: failed to allocate IP 10.1.0.3: the provided IP (10.1.0.3) is not in the valid range. The range of valid IPs is 10.0.0.0/29"),
-        ("", 30001, "Service \"next\" is invalid: spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated"),
-        ("", 80, "Service \"next\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-30002"),
+        (
+            "10.0.0.3",
+            0,
+            "Service \"next\" is invalid: spec.clusterIPs: Invalid value: [\"10.0.0.3\"]: failed to allocate IP 10.0.0.3: provided IP is already allocated",
+        ),
+        (
+            "10.1.0.3",
+            0,
+            "Service \"next\" is invalid: spec.clusterIPs: Invalid value: [\"10.1.0.3\"]: failed to allocate IP 10.1.0.3: the provided IP (10.1.0.3) is not in the valid range. The range of valid IPs is 10.0.0.0/29",
+        ),
+        (
+            "",
+            30001,
+            "Service \"next\" is invalid: spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated",
+        ),
+        (
+            "",
+            80,
+            "Service \"next\" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-30002",
+        ),
     ] {
-        let error = allocators.reserve(None, Some(&mut service("next", "NodePort", cluster_ip, &[port]))).err().unwrap();
+        let error = allocators
+            .reserve(None, Some(&mut service("next", "NodePort", cluster_ip, &[port])))
+            .err()
+            .unwrap();
         assert_eq!(error.message(), message);
     }
 }

@@ -1,8 +1,15 @@
 //! What each identity may do.
 
+use bytes::Bytes;
+use keelson_base_model::fields::FieldSelector;
 use keelson_base_model::status::ApiError;
+use keelson_proto::core::Pod;
+use keelson_proto::{Kind, Message, Object};
 
 use crate::auth::{Caller, MASTERS, Request};
+
+/// The field by which a kubelet selects its pods.
+const NODE_NAME: &str = "spec.nodeName";
 
 const READ: &[&str] = &["get", "list", "watch"];
 const WRITE: &[&str] = &["create", "update", "patch"];
@@ -23,7 +30,8 @@ const SCHEDULER: &[Rule] = &[
 ];
 
 /// The control loops create, change and delete on behalf of all others.
-const CONTROLLERS: &[Rule] = &[Rule { verbs: ALL, resources: &["*"] }, Rule { verbs: WRITE, resources: &["*/*"] }];
+const CONTROLLERS: &[Rule] =
+    &[Rule { verbs: ALL, resources: &["*"] }, Rule { verbs: WRITE, resources: &["*/*"] }];
 
 const PROXY: &[Rule] = &[
     Rule { verbs: READ, resources: &["services", "endpoints", "nodes", "pods"] },
@@ -32,7 +40,7 @@ const PROXY: &[Rule] = &[
 
 /// What kubelets may do; admission narrows the writes to their own node and pods.
 const KUBELET: &[Rule] = &[
-    Rule { verbs: READ, resources: &["pods", "services", "endpoints", "nodes", "namespaces", "leases", "events"] },
+    Rule { verbs: READ, resources: &["pods", "services", "nodes", "leases"] },
     Rule { verbs: WRITE, resources: &["nodes", "nodes/status", "pods/status", "leases", "events"] },
     Rule { verbs: &["create", "delete"], resources: &["pods"] },
 ];
@@ -60,6 +68,45 @@ pub(crate) fn authorize(caller: &Caller, request: Request<'_>) -> Result<(), Api
         caller.user, request.verb, request.group
     );
     Err(ApiError::forbidden(request.resource, request.name, why))
+}
+
+/// Whether a caller may list or watch what these fields select: a kubelet sees its own pods only.
+///
+/// # Errors
+/// Forbidden.
+pub(crate) fn authorize_selection(
+    caller: &Caller,
+    kind: &'static Kind,
+    fields: &str,
+) -> Result<(), ApiError> {
+    let Some(node) = caller.node().filter(|_| kind == Pod::KIND && !caller.is_in(MASTERS)) else {
+        return Ok(());
+    };
+    // What cannot be parsed is refused by the registry, which says why.
+    let own = FieldSelector::parse(fields).map_or(true, |fields| fields.exact(NODE_NAME) == Some(node));
+    if own {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden(kind, "", "can only list/watch pods with spec.nodeName field selector"))
+    }
+}
+
+/// Whether a caller may read this object: a kubelet reads its own pods only.
+///
+/// # Errors
+/// Forbidden.
+pub(crate) fn authorize_object(caller: &Caller, kind: &'static Kind, object: &Bytes) -> Result<(), ApiError> {
+    let Some(node) = caller.node().filter(|_| kind == Pod::KIND && !caller.is_in(MASTERS)) else {
+        return Ok(());
+    };
+    match Pod::decode(object.clone()) {
+        Ok(pod) if pod.spec.node_name == node => Ok(()),
+        Ok(pod) => {
+            let why = format!("node {node:?} can only get pods with spec.nodeName set to itself");
+            Err(ApiError::forbidden(kind, &pod.metadata.name, why))
+        }
+        Err(error) => Err(ApiError::internal(format!("cannot read a stored Pod: {error}"))),
+    }
 }
 
 fn rules(caller: &Caller) -> &'static [Rule] {
@@ -123,15 +170,26 @@ mod tests {
             (&stranger, "list", "pods", "", false),
         ] {
             let request = Request { verb, resource, group: "", subresource, namespace: "default", name: "" };
-            assert_eq!(authorize(caller, request).is_ok(), allowed, "{} {verb} {resource}/{subresource}", caller.user);
+            assert_eq!(
+                authorize(caller, request).is_ok(),
+                allowed,
+                "{} {verb} {resource}/{subresource}",
+                caller.user
+            );
         }
     }
 
     #[test]
     fn a_refusal_says_who_may_not_do_what() {
         let caller = Caller { user: "bob".into(), groups: Vec::new() };
-        let request =
-            Request { verb: "list", resource: "pods", group: "", subresource: "", namespace: "default", name: "" };
+        let request = Request {
+            verb: "list",
+            resource: "pods",
+            group: "",
+            subresource: "",
+            namespace: "default",
+            name: "",
+        };
         let error = authorize(&caller, request).unwrap_err();
         assert_eq!(
             error.message(),

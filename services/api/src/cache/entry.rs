@@ -62,7 +62,8 @@ impl<K: Object> Index for TypedIndex<K> {
         let envelope = envelope::unwrap(&stored.value).map_err(|error| error.to_string())?;
         let mut object = K::decode(envelope.raw.clone()).map_err(|error| error.to_string())?;
         let fields = (self.fields)(&object).into_iter();
-        let fields = fields.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.into_boxed_str()));
+        let fields =
+            fields.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.into_boxed_str()));
         Ok(Entry {
             path: path.into(),
             object: wire::with_resource_version(&envelope.raw, stored.mod_revision),

@@ -27,7 +27,14 @@ pub(crate) struct Event {
 impl Event {
     /// A change. One of `old` and `new` is there.
     pub(crate) fn new(revision: u64, old: Option<Arc<Entry>>, new: Option<Arc<Entry>>) -> Self {
-        Self { revision, old, new, added: OnceLock::new(), modified: OnceLock::new(), deleted: OnceLock::new() }
+        Self {
+            revision,
+            old,
+            new,
+            added: OnceLock::new(),
+            modified: OnceLock::new(),
+            deleted: OnceLock::new(),
+        }
     }
 
     /// The watch frame that tells of the change as `kind`, encoded at most once.
@@ -48,9 +55,11 @@ impl Event {
         slot.get_or_init(encode).clone()
     }
 
-    /// About how much memory the event keeps alive beside the current objects.
+    /// About how much memory the event keeps alive beside the current objects: the object before, and a frame
+    /// with the one after.
     pub(crate) fn weight(&self) -> usize {
-        self.old.as_ref().map_or(0, |old| old.object.len()) + 512
+        let bytes = |entry: &Option<Arc<Entry>>| entry.as_ref().map_or(0, |entry| entry.object.len());
+        bytes(&self.old) + bytes(&self.new) + 512
     }
 }
 

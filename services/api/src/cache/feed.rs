@@ -62,22 +62,21 @@ impl Feed {
     /// makes the caches begin anew.
     pub(crate) async fn run(self, drain: Drain) {
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        let mut anew = false;
         loop {
             let reached = self.progress.revision();
             let ended = tokio::select! {
                 () = drain.signaled() => return,
-                ended = self.follow() => ended,
+                ended = self.resume(&mut anew) => ended,
             };
             if self.progress.revision() > reached {
                 backoff.reset();
             }
             match ended {
                 Err(Error::Closed) => return,
-                Err(Error::Compacted { .. }) => {
-                    tracing::warn!("the store has compacted what the watch cache had still to read; listing again");
-                    if let Err(error) = self.load().await {
-                        tracing::warn!(%error, "cannot fill the watch cache");
-                    }
+                Err(error @ (Error::Compacted { .. } | Error::FutureRevision { .. })) => {
+                    tracing::warn!(%error, "the store no longer has what the watch cache is at; listing again");
+                    anew = true;
                 }
                 Err(error) => tracing::warn!(%error, "the store watch broke; resuming"),
                 Ok(()) => {}
@@ -87,6 +86,15 @@ impl Feed {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
         }
+    }
+
+    /// Follows the store, from the beginning if the caches are to begin `anew`.
+    async fn resume(&self, anew: &mut bool) -> Result<(), Error> {
+        if *anew {
+            self.load().await?;
+            *anew = false;
+        }
+        self.follow().await
     }
 
     async fn follow(&self) -> Result<(), Error> {
@@ -99,6 +107,7 @@ impl Feed {
 
     /// The state at `from`, then the changes up to `head`.
     async fn replay(&self, from: u64, head: u64) -> Result<(), Error> {
+        self.progress.restart();
         for cache in &self.caches {
             let stored = self.range(cache.prefix(), from).await?;
             cache.reset(stored.iter().filter_map(|stored| cache.read(stored)).collect(), from);
@@ -109,12 +118,8 @@ impl Feed {
         }
         if head > from {
             let mut batches = self.store.watch(from).await?;
-            while let Some(batch) = batches.next().await {
-                let batch = batch?;
-                self.apply(&batch);
-                if batch.revision >= head {
-                    break;
-                }
+            while self.progress.revision() < head {
+                self.apply(&batches.next().await.ok_or(Error::Closed)??);
             }
         }
         self.progress.advance(head);
@@ -192,4 +197,3 @@ impl Cache {
         }
     }
 }
-

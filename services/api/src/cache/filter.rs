@@ -67,7 +67,8 @@ impl Filter {
 
     /// Whether it meets an object.
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
-        let path = if self.single { *entry.path == self.prefix } else { entry.path.starts_with(&self.prefix) };
+        let path =
+            if self.single { *entry.path == self.prefix } else { entry.path.starts_with(&self.prefix) };
         path && self.labels.matches(&entry.labels) && self.fields.matches(|field| Some(entry.field(field)))
     }
 

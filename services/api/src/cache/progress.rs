@@ -5,11 +5,10 @@ use std::time::Duration;
 use keelson_base_model::status::ApiError;
 use tokio::sync::watch;
 
+use crate::errors::future_revision;
+
 /// How long a read waits for the caches to reach the store's head.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What a client should wait before it asks again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How far the caches have come. Cheap to clone; the feed advances it, readers wait for it.
 #[derive(Debug, Clone)]
@@ -38,6 +37,11 @@ impl Progress {
         });
     }
 
+    /// The caches begin anew: nobody may believe them until they have caught up.
+    pub(crate) fn restart(&self) {
+        self.0.send_replace(0);
+    }
+
     /// Waits until the caches hold `revision`.
     ///
     /// # Errors
@@ -47,10 +51,7 @@ impl Progress {
         let waited = tokio::time::timeout(PATIENCE, reached.wait_for(|reached| *reached >= revision)).await;
         match waited {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(ApiError::timeout(
-                format!("Too large resource version: {revision}, current: {}", self.revision()),
-                RETRY,
-            )),
+            _ => Err(future_revision(revision, self.revision())),
         }
     }
 }

@@ -2,16 +2,25 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use keelson_base_model::status::ApiError;
 use keelson_proto::v1::WatchEventType;
 use tokio::sync::mpsc;
 
 use crate::cache::filter::Interest;
 use crate::cache::{Cache, Event, Filter, Progress};
+use crate::errors::RETRY;
 
 /// Changes that a watcher may be behind before it is given up.
 const MOST_BEHIND: usize = 4096;
+
+/// Bytes of changes that a watcher may be behind before it is given up; one change always is let through.
+const MOST_BYTES_BEHIND: usize = 16 << 20;
+
+/// Watchers of one kind.
+const MOST_WATCHERS: usize = 20_000;
 
 /// A change, and what it is to one watcher.
 #[derive(Debug, Clone)]
@@ -34,6 +43,15 @@ pub(crate) struct Watchers {
 struct Watcher {
     filter: Filter,
     sender: mpsc::Sender<Delivery>,
+    behind: Arc<AtomicUsize>,
+}
+
+/// The end of a watcher's queue that the watch reads.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    receiver: mpsc::Receiver<Delivery>,
+    /// Bytes of changes in the queue.
+    behind: Arc<AtomicUsize>,
 }
 
 /// The changes that a watcher hears of, in order. Ends when the watcher fell too far behind.
@@ -41,7 +59,7 @@ pub(crate) struct Subscription {
     cache: Arc<Cache>,
     id: u64,
     missed: VecDeque<Delivery>,
-    receiver: mpsc::Receiver<Delivery>,
+    queue: Queue,
 }
 
 // === impl Delivery ===
@@ -57,13 +75,24 @@ impl Delivery {
 
 impl Watchers {
     /// Adds a watcher.
-    pub(crate) fn add(&mut self, filter: Filter) -> (u64, mpsc::Receiver<Delivery>) {
+    ///
+    /// # Errors
+    /// TooManyRequests if there are too many.
+    pub(crate) fn add(&mut self, filter: Filter) -> Result<(u64, Queue), ApiError> {
+        if self.interests.len() >= MOST_WATCHERS {
+            let why = format!(
+                "{MOST_WATCHERS} watches of this kind are open, which is all that are allowed; try again later"
+            );
+            return Err(ApiError::too_many_requests(why, RETRY));
+        }
         let (sender, receiver) = mpsc::channel(MOST_BEHIND);
+        let behind = Arc::<AtomicUsize>::default();
         self.last += 1;
         let interest = filter.interest();
         self.interests.insert(self.last, interest.clone());
-        self.by_interest.entry(interest).or_default().insert(self.last, Watcher { filter, sender });
-        (self.last, receiver)
+        let watcher = Watcher { filter, sender, behind: behind.clone() };
+        self.by_interest.entry(interest).or_default().insert(self.last, watcher);
+        Ok((self.last, Queue { receiver, behind }))
     }
 
     /// Forgets a watcher.
@@ -93,7 +122,7 @@ impl Watchers {
             let Some(watchers) = self.by_interest.get_mut(&interest) else { continue };
             watchers.retain(|id, watcher| {
                 let Some(delivery) = watcher.filter.deliver(event) else { return true };
-                let told = watcher.sender.try_send(delivery).is_ok();
+                let told = watcher.tell(delivery);
                 if !told {
                     self.interests.remove(id);
                 }
@@ -106,17 +135,42 @@ impl Watchers {
     }
 }
 
+// === impl Watcher ===
+
+impl Watcher {
+    /// Queues a change. False if the watcher is too far behind, or gone.
+    fn tell(&self, delivery: Delivery) -> bool {
+        let weight = delivery.event.weight();
+        let behind = self.behind.fetch_add(weight, Ordering::Relaxed);
+        (behind == 0 || behind + weight <= MOST_BYTES_BEHIND) && self.sender.try_send(delivery).is_ok()
+    }
+}
+
+// === impl Queue ===
+
+impl Queue {
+    async fn next(&mut self) -> Option<Delivery> {
+        let delivery = self.receiver.recv().await?;
+        Some(self.taken(delivery))
+    }
+
+    fn ready(&mut self) -> Option<Delivery> {
+        let delivery = self.receiver.try_recv().ok()?;
+        Some(self.taken(delivery))
+    }
+
+    fn taken(&self, delivery: Delivery) -> Delivery {
+        self.behind.fetch_sub(delivery.event.weight(), Ordering::Relaxed);
+        delivery
+    }
+}
+
 // === impl Subscription ===
 
 impl Subscription {
     /// A subscription that begins with what the ring had.
-    pub(crate) fn new(
-        cache: Arc<Cache>,
-        id: u64,
-        missed: VecDeque<Delivery>,
-        receiver: mpsc::Receiver<Delivery>,
-    ) -> Self {
-        Self { cache, id, missed, receiver }
+    pub(crate) fn new(cache: Arc<Cache>, id: u64, missed: VecDeque<Delivery>, queue: Queue) -> Self {
+        Self { cache, id, missed, queue }
     }
 
     /// How far all caches have come.
@@ -128,13 +182,13 @@ impl Subscription {
     pub(crate) async fn next(&mut self) -> Option<Delivery> {
         match self.missed.pop_front() {
             Some(delivery) => Some(delivery),
-            None => self.receiver.recv().await,
+            None => self.queue.next().await,
         }
     }
 
     /// The next change, if it is already there.
     pub(crate) fn ready(&mut self) -> Option<Delivery> {
-        self.missed.pop_front().or_else(|| self.receiver.try_recv().ok())
+        self.missed.pop_front().or_else(|| self.queue.ready())
     }
 }
 

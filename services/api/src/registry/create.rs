@@ -5,12 +5,12 @@ use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, Op};
 use keelson_base_model::meta::prepare_create;
 use keelson_base_model::names::generate_name;
 use keelson_base_model::status::ApiError;
-use keelson_proto::{Message, Object};
 use keelson_proto::meta::{CreateOptions, Time};
 use keelson_proto::v1::RawCreateRequest;
+use keelson_proto::{Message, Object};
 
 use crate::auth::Caller;
-use crate::errors::{dry_run, from_store, refused};
+use crate::errors::{RETRY, dry_run, from_store, refused};
 use crate::registry::stored::Encoded;
 use crate::registry::{Registry, Strategy};
 
@@ -25,8 +25,9 @@ impl<S: Strategy> Registry<S> {
     /// # Errors
     /// BadRequest, Invalid, AlreadyExists, and what admission or the kind's reservations refuse.
     pub(crate) async fn create(&self, caller: &Caller, request: RawCreateRequest) -> Result<Bytes, ApiError> {
-        let object = S::Object::decode(request.object)
-            .map_err(|error| ApiError::bad_request(format!("cannot decode the {}: {error}", S::Object::KIND.kind)))?;
+        let object = S::Object::decode(request.object).map_err(|error| {
+            ApiError::bad_request(format!("cannot decode the {}: {error}", S::Object::KIND.kind))
+        })?;
         self.create_object(caller, &request.namespace, object, &request.options.unwrap_or_default()).await
     }
 
@@ -41,26 +42,30 @@ impl<S: Strategy> Registry<S> {
         mut asked: S::Object,
         options: &CreateOptions,
     ) -> Result<Bytes, ApiError> {
-        let dry_run = dry_run(&options.dry_run)?;
+        let dry_run = dry_run("CreateOptions", &options.dry_run)?;
         place::<S>(&mut asked, namespace)?;
         begin(&mut asked)?;
         let generated = asked.metadata().name.is_empty();
-        let mut name = asked.metadata().name.clone();
+        let mut taken = None;
         for _ in 0..MOST_TRIES {
             let mut object = asked.clone();
             if generated && !object.metadata().generate_name.is_empty() {
-                name = generate_name(&object.metadata().generate_name);
-                object.metadata_mut().name.clone_from(&name);
+                object.metadata_mut().name = generate_name(&object.metadata().generate_name);
             }
             let open = self.admission.create::<S::Object>(caller, &object).await?;
             self.complete(&mut object)?;
             match self.try_create(&mut object, open, dry_run).await? {
                 Tried::Created(object) => return Ok(object),
-                Tried::Taken if !generated => break,
-                Tried::Taken | Tried::Raced => {}
+                Tried::Taken => {
+                    taken = Some(ApiError::already_exists(S::Object::KIND, &object.metadata().name))
+                }
+                Tried::Raced => taken = None,
+            }
+            if taken.is_some() && !generated {
+                break;
             }
         }
-        Err(ApiError::already_exists(S::Object::KIND, &name))
+        Err(taken.unwrap_or_else(|| ApiError::server_timeout(S::Object::KIND, "create", RETRY)))
     }
 
     /// Defaults, what the server sets, and what is wrong with the object.
@@ -79,7 +84,7 @@ impl<S: Strategy> Registry<S> {
         open: Option<Compare>,
         dry_run: bool,
     ) -> Result<Tried, ApiError> {
-        let reservation = self.strategy.reserve(None, Some(object))?;
+        let reservation = self.reserve(None, Some(object)).await?;
         let key = Self::key(&Self::path(&object.metadata().namespace, &object.metadata().name));
         let encoded = Encoded::new(object);
         if dry_run {
@@ -91,15 +96,12 @@ impl<S: Strategy> Registry<S> {
         compares.extend(reservation.compares);
         compares.extend(open);
         ops.extend(reservation.ops);
-        let keys: Vec<String> = compares.iter().map(|compare| compare.key.clone()).collect();
         match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
             CommitOutcome::Committed { revision, .. } => Ok(Tried::Created(encoded.at(revision))),
             CommitOutcome::Conflict { index: 0, .. } => Ok(Tried::Taken),
-            CommitOutcome::Conflict { index, current, .. } => {
-                if let Some(key) = keys.get(index) {
-                    self.strategy.lost(key, current.as_ref());
-                    self.admission.lost(key, current.as_ref());
-                }
+            CommitOutcome::Conflict { revision, .. } => {
+                // What the commit depends on besides was chosen from the caches: they must know better first.
+                self.cache.progress().reach(revision).await?;
                 Ok(Tried::Raced)
             }
         }

@@ -1,13 +1,14 @@
 //! Deleting objects: at once, after their grace, or when their finalizers are gone.
 
 use futures::StreamExt;
+use keelson_base_model::field::{FieldError, Path};
 use keelson_base_model::status::ApiError;
 use keelson_proto::meta::{DeleteOptions, ListMeta, Time};
 use keelson_proto::v1::{DeleteCollectionRequest, DeleteRequest, ListRequest, RawDeleteResponse, RawList};
 use keelson_proto::{Object, wire};
 
 use crate::auth::Caller;
-use crate::errors::dry_run;
+use crate::errors::{dry_run, invalid_options};
 use crate::registry::mutate::Change;
 use crate::registry::{Deletion, Registry, Strategy};
 
@@ -25,9 +26,14 @@ impl<S: Strategy> Registry<S> {
     ///
     /// # Errors
     /// NotFound, Conflict if a precondition fails, and what admission refuses.
-    pub(crate) async fn delete(&self, caller: &Caller, request: DeleteRequest) -> Result<RawDeleteResponse, ApiError> {
+    pub(crate) async fn delete(
+        &self,
+        caller: &Caller,
+        request: DeleteRequest,
+    ) -> Result<RawDeleteResponse, ApiError> {
         let options = request.options.unwrap_or_default();
-        let dry_run = dry_run(&options.dry_run)?;
+        check_propagation(&options)?;
+        let dry_run = dry_run("DeleteOptions", &options.dry_run)?;
         let path = Self::path(&request.namespace, &request.name);
         let deleted = self.mutate(&path, dry_run, |old| {
             check_preconditions(old, &options)?;
@@ -66,7 +72,10 @@ impl<S: Strategy> Registry<S> {
                 Err(error) => return Err(error),
             }
         }
-        let metadata = ListMeta { resource_version: self.cache.progress().revision().to_string(), ..ListMeta::default() };
+        let metadata = ListMeta {
+            resource_version: self.cache.progress().revision().to_string(),
+            ..ListMeta::default()
+        };
         Ok(RawList { metadata: Some(metadata), items })
     }
 
@@ -74,30 +83,60 @@ impl<S: Strategy> Registry<S> {
     fn deleted(&self, old: &S::Object, options: &DeleteOptions) -> Result<Change<S::Object>, ApiError> {
         let deletion = self.strategy.deletion(old, options)?;
         let mut finalizers = old.metadata().finalizers.clone();
-        propagate(&mut finalizers, options);
+        propagate(&mut finalizers, options, self.strategy.orphans_by_default());
         let held = !finalizers.is_empty();
         let mut marked = match deletion {
             Deletion::Now if !held => return Ok(Change::Remove(Box::new(old.clone()))),
             Deletion::Under if finalizers == old.metadata().finalizers => return Ok(Change::Keep),
-            Deletion::Now | Deletion::Under => Box::new(old.clone()),
+            // Nothing but finalizers holds it: it goes with the last of them.
+            Deletion::Now => Box::new(with_grace(old, 0)),
+            Deletion::Under => Box::new(old.clone()),
             Deletion::Later(marked) => marked,
         };
-        let meta = marked.metadata_mut();
-        meta.finalizers = finalizers;
-        if meta.deletion_timestamp.is_none() {
-            meta.deletion_timestamp = Some(Time::now());
-            meta.deletion_grace_period_seconds = Some(0);
-        }
+        marked.metadata_mut().finalizers = finalizers;
         Ok(Change::Write(marked))
     }
 }
 
+/// The object as it is while it is deleted, with this grace in seconds, counted from when its deletion began.
+pub(super) fn with_grace<K: Object>(object: &K, grace: i64) -> K {
+    let mut marked = object.clone();
+    let meta = marked.metadata_mut();
+    let began = match (meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
+        (Some(ends), Some(before)) => Time { seconds: ends.seconds.saturating_sub(before), nanos: 0 },
+        (Some(ends), None) => ends,
+        (None, _) => Time::now(),
+    };
+    meta.deletion_timestamp = Some(Time { seconds: began.seconds.saturating_add(grace), nanos: 0 });
+    meta.deletion_grace_period_seconds = Some(grace);
+    marked
+}
+
+/// Refuses what says two things, or nothing known, about the dependents.
+fn check_propagation(options: &DeleteOptions) -> Result<(), ApiError> {
+    let Some(policy) = &options.propagation_policy else { return Ok(()) };
+    let path = Path::new("propagationPolicy");
+    let error = if options.orphan_dependents.is_some() {
+        FieldError::invalid(
+            &path,
+            policy.as_str(),
+            "orphanDependents and deletionPropagation cannot be both set",
+        )
+    } else if ["Foreground", "Background", "Orphan"].contains(&policy.as_str()) {
+        return Ok(());
+    } else {
+        FieldError::not_supported(&path, policy.as_str(), &["Foreground", "Background", "Orphan", "nil"])
+    };
+    Err(invalid_options("DeleteOptions", error))
+}
+
 /// Adds or drops the finalizers by which dependents are orphaned or go first.
-fn propagate(finalizers: &mut Vec<String>, options: &DeleteOptions) {
+fn propagate(finalizers: &mut Vec<String>, options: &DeleteOptions, orphans_by_default: bool) {
     let wanted = match (options.propagation_policy.as_deref(), options.orphan_dependents) {
         (Some("Orphan"), _) | (None, Some(true)) => Some(ORPHAN),
         (Some("Foreground"), _) => Some(FOREGROUND),
         (Some(_), _) | (None, Some(false)) => None,
+        (None, None) if orphans_by_default && finalizers.is_empty() => Some(ORPHAN),
         (None, None) => return,
     };
     finalizers.retain(|finalizer| ![ORPHAN, FOREGROUND].contains(&finalizer.as_str()));

@@ -7,7 +7,7 @@ use keelson_proto::{Message, Object};
 
 use crate::errors::from_store;
 use crate::registry::stored::{Encoded, Stored};
-use crate::registry::{Registry, Strategy};
+use crate::registry::{Registry, Reservation, Strategy};
 
 /// How often a lost race is run again.
 const MOST_TRIES: usize = 32;
@@ -60,7 +60,9 @@ impl<S: Strategy> Registry<S> {
         dry_run: bool,
         mut change: impl FnMut(&S::Object) -> Result<Change<S::Object>, ApiError> + Send,
     ) -> Result<Mutated, ApiError> {
-        let mut current = match self.cache.get(path) {
+        // A dry run has no commit to tell it that the cache was behind.
+        let cached = if dry_run { None } else { self.cache.get(path) };
+        let mut current = match cached {
             Some(entry) => Some(Stored::from_cache(&entry.object, entry.revision)?),
             None => None,
         };
@@ -103,6 +105,21 @@ impl<S: Strategy> Registry<S> {
         ApiError::not_found(S::Object::KIND, path.rsplit('/').next().unwrap_or(path))
     }
 
+    /// What is written together with a change. A refusal counts once the caches have caught up with the store:
+    /// what looks taken may have been given back.
+    pub(super) async fn reserve(
+        &self,
+        old: Option<&S::Object>,
+        mut new: Option<&mut S::Object>,
+    ) -> Result<Reservation, ApiError> {
+        let reserved = self.strategy.reserve(old, new.as_deref_mut());
+        if reserved.is_ok() {
+            return reserved;
+        }
+        self.catch_up().await?;
+        self.strategy.reserve(old, new)
+    }
+
     /// Commits a change to what `old` was. The inner error is what another writer made of it.
     async fn commit_change(
         &self,
@@ -113,15 +130,18 @@ impl<S: Strategy> Registry<S> {
     ) -> Result<Result<Mutated, Option<KeyValue>>, ApiError> {
         let key = Self::key(path);
         let (encoded, op, reservation) = match change {
-            Change::Keep => return Ok(Ok(Mutated { object: old.object.encode_to_vec().into(), removed: false })),
+            Change::Keep => {
+                return Ok(Ok(Mutated { object: old.object.encode_to_vec().into(), removed: false }));
+            }
             Change::Remove(mut last) => {
-                let reservation = self.strategy.reserve(Some(&old.object), None)?;
+                let reservation = self.reserve(Some(&old.object), None).await?;
                 (Encoded::new(&mut *last), None, reservation)
             }
             Change::Write(mut new) => {
-                let reservation = self.strategy.reserve(Some(&old.object), Some(&mut *new))?;
+                let reservation = self.reserve(Some(&old.object), Some(&mut *new)).await?;
                 let encoded = Encoded::new(&mut *new);
-                let put = Op::Put { key: key.clone(), value: encoded.value.clone(), ttl: self.strategy.ttl() };
+                let put =
+                    Op::Put { key: key.clone(), value: encoded.value.clone(), ttl: self.strategy.ttl() };
                 (encoded, Some(put), reservation)
             }
         };
@@ -133,14 +153,13 @@ impl<S: Strategy> Registry<S> {
         let mut ops = vec![op.unwrap_or(Op::Delete { key })];
         compares.extend(reservation.compares);
         ops.extend(reservation.ops);
-        let keys: Vec<String> = compares.iter().map(|compare| compare.key.clone()).collect();
         match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
-            CommitOutcome::Committed { revision, .. } => Ok(Ok(Mutated { object: encoded.at(revision), removed })),
+            CommitOutcome::Committed { revision, .. } => {
+                Ok(Ok(Mutated { object: encoded.at(revision), removed }))
+            }
             CommitOutcome::Conflict { index: 0, current, .. } => Ok(Err(current)),
-            CommitOutcome::Conflict { index, current, .. } => {
-                if let Some(key) = keys.get(index) {
-                    self.strategy.lost(key, current.as_ref());
-                }
+            CommitOutcome::Conflict { revision, .. } => {
+                self.cache.progress().reach(revision).await?;
                 Ok(Err(self.store.get(&Self::key(path)).await.map_err(from_store)?))
             }
         }

@@ -89,18 +89,17 @@ impl Registry<NamespaceStrategy> {
     pub(crate) async fn finalize(&self, request: RawUpdateRequest) -> Result<Bytes, ApiError> {
         let wanted = Namespace::decode(request.object)
             .map_err(|error| ApiError::bad_request(format!("cannot decode the Namespace: {error}")))?;
-        let dry_run = dry_run(&request.options.unwrap_or_default().dry_run)?;
+        let dry_run = dry_run("UpdateOptions", &request.options.unwrap_or_default().dry_run)?;
         let name = if request.name.is_empty() { &wanted.metadata.name } else { &request.name };
         let finalized = self.mutate(name, dry_run, |old| {
-            let version = &wanted.metadata.resource_version;
-            if !version.is_empty() && *version != old.metadata.resource_version {
-                return Err(ApiError::conflict("namespaces", name));
-            }
+            self.check_preconditions(&wanted.metadata, &old.metadata)?;
             let mut new = Box::new(wanted.clone());
             namespace::prepare_finalize(&mut new, old);
             refused(&*new, namespace::validate_finalize(&new, old))?;
             let meta = &new.metadata;
-            let gone = meta.deletion_timestamp.is_some() && meta.finalizers.is_empty() && new.spec.finalizers.is_empty();
+            let gone = meta.deletion_timestamp.is_some()
+                && meta.finalizers.is_empty()
+                && new.spec.finalizers.is_empty();
             Ok(if gone { Change::Remove(new) } else { Change::Write(new) })
         });
         Ok(finalized.await?.object)

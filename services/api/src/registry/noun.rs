@@ -4,8 +4,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use keelson_base_model::status::ApiError;
 use keelson_proto::v1::{
-    DeleteCollectionRequest, DeleteRequest, GetRequest, ListRequest, PatchRequest, RawCreateRequest, RawDeleteResponse,
-    RawList, RawUpdateRequest, WatchRequest,
+    DeleteCollectionRequest, DeleteRequest, GetRequest, ListRequest, PatchRequest, RawCreateRequest,
+    RawDeleteResponse, RawList, RawUpdateRequest, WatchRequest,
 };
 use keelson_proto::{Kind, Object};
 

@@ -8,8 +8,12 @@ use keelson_proto::Object;
 use keelson_proto::core::{Binding, Pod, PodCondition};
 use keelson_proto::meta::{DeleteOptions, Time};
 
+use crate::registry::delete::with_grace;
 use crate::registry::mutate::Change;
 use crate::registry::{Deletion, Registry, Strategy};
+
+/// The longest grace in seconds, some 68 years: what ends later may be no moment of the calendar.
+const LONGEST_GRACE: i64 = i32::MAX as i64;
 
 /// What is particular to pods: graceful deletion, binding, and that little of a spec may change.
 pub(crate) struct PodStrategy;
@@ -58,30 +62,24 @@ impl Strategy for PodStrategy {
     }
 
     fn deletion(&self, object: &Pod, options: &DeleteOptions) -> Result<Deletion<Pod>, ApiError> {
-        let asked = options.grace_period_seconds.or(object.spec.termination_grace_period_seconds).unwrap_or(30);
-        if asked < 0 && options.grace_period_seconds.is_some() {
-            return Err(ApiError::bad_request("gracePeriodSeconds must not be negative"));
-        }
+        let asked =
+            options.grace_period_seconds.or(object.spec.termination_grace_period_seconds).unwrap_or(30);
+        // What is negative means the least there is, as in Kubernetes.
+        let asked = if asked < 0 { 1 } else { asked.min(LONGEST_GRACE) };
         // Nothing runs yet, or nothing runs any more: there is nobody to be gracious to.
         let idle = object.spec.node_name.is_empty() || pod::is_terminal(object);
-        let grace = if idle { 0 } else { asked.max(0) };
+        let grace = if idle { 0 } else { asked };
         if grace == 0 {
             return Ok(Deletion::Now);
         }
-        let shortened = object.metadata.deletion_grace_period_seconds.is_none_or(|left| {
-            options.grace_period_seconds.is_some() && grace < left
-        });
+        let shortened = object
+            .metadata
+            .deletion_grace_period_seconds
+            .is_none_or(|left| options.grace_period_seconds.is_some() && grace < left);
         if !shortened {
             return Ok(Deletion::Under);
         }
-        let mut marked = Box::new(object.clone());
-        let since = object.metadata.deletion_timestamp.map_or_else(
-            || Time::now().seconds,
-            |ends| ends.seconds - object.metadata.deletion_grace_period_seconds.unwrap_or(0),
-        );
-        marked.metadata.deletion_timestamp = Some(Time { seconds: since + grace, nanos: 0 });
-        marked.metadata.deletion_grace_period_seconds = Some(grace);
-        Ok(Deletion::Later(marked))
+        Ok(Deletion::Later(Box::new(with_grace(object, grace))))
     }
 }
 
@@ -96,19 +94,27 @@ impl Registry<PodStrategy> {
         let name = binding.metadata.name.as_str();
         let namespace = if namespace.is_empty() { &binding.metadata.namespace } else { namespace };
         if !["", "Node", "Minion"].contains(&binding.target.kind.as_str()) || binding.target.name.is_empty() {
-            return Err(ApiError::bad_request(format!("binding {name}: the target must be a Node with a name")));
+            return Err(ApiError::bad_request(format!(
+                "binding {name}: the target must be a Node with a name"
+            )));
         }
         let path = Self::path(namespace, name);
         let bound = self.mutate(&path, false, |old| {
             let refuse = |why: String| Err(ApiError::conflict_because("pods/binding", name, why));
             if !binding.metadata.uid.is_empty() && binding.metadata.uid != old.metadata.uid {
-                return refuse(format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", binding.metadata.uid, old.metadata.uid));
+                return refuse(format!(
+                    "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                    binding.metadata.uid, old.metadata.uid
+                ));
             }
             if old.metadata.deletion_timestamp.is_some() {
                 return refuse(format!("pod {name} is being deleted, cannot be assigned to a host"));
             }
             if !old.spec.node_name.is_empty() {
                 return refuse(format!("pod {name} is already assigned to node \"{}\"", old.spec.node_name));
+            }
+            if !old.spec.scheduling_gates.is_empty() {
+                return refuse(format!("pod {name} has non-empty .spec.schedulingGates"));
             }
             let mut new = Box::new(old.clone());
             new.spec.node_name.clone_from(&binding.target.name);

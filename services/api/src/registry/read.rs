@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keelson_api_store::{KeyValue, RangeRequest};
+use keelson_base_model::field::{FieldError, Path};
 use keelson_base_model::fields::FieldSelector;
 use keelson_base_model::labels::Selector;
 use keelson_base_model::status::ApiError;
+use keelson_proto::Object;
 use keelson_proto::meta::ListMeta;
 use keelson_proto::v1::{GetRequest, ListRequest, RawList, WatchRequest};
-use keelson_proto::Object;
 
 use crate::cache::{Entry, Filter, Index, Page, TypedIndex, Watch};
-use crate::errors::from_store;
+use crate::errors::{from_store, invalid_options};
 use crate::registry::token::Token;
 use crate::registry::{Registry, Strategy};
+
+/// What a list is told whose state is gone: one that goes on, and one that begins.
+const TOKEN_EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.";
+const REVISION_EXPIRED: &str = "The resourceVersion for the provided list is too old.";
 
 /// Objects read from the store at once for a page of an old state.
 const STORE_PAGE: usize = 500;
@@ -40,21 +45,22 @@ impl<S: Strategy> Registry<S> {
         let filter = self.filter(&request.namespace, &request.label_selector, &request.field_selector)?;
         let limit = usize::try_from(request.limit)
             .map_err(|_| ApiError::bad_request("limit must be greater than or equal to 0"))?;
+        check_match(request)?;
         if !request.r#continue.is_empty() {
             let token = Token::parse(&request.r#continue)?;
             return self.list_at(&filter, token.revision, Some(token.after), limit).await;
         }
         match (request.resource_version_match.as_str(), revision(&request.resource_version)?) {
-            ("Exact", Some(revision)) if revision > 0 => return self.list_at(&filter, revision, None, limit).await,
-            ("Exact", _) => return Err(ApiError::bad_request("resourceVersionMatch Exact needs a resourceVersion")),
-            ("NotOlderThan", None) => {
-                return Err(ApiError::bad_request("resourceVersionMatch needs a resourceVersion"));
+            ("Exact", Some(revision)) => self.list_at(&filter, revision, None, limit).await,
+            // Before there was a match to ask for, a page of a revision was one of exactly that.
+            ("", Some(revision)) if revision > 0 && limit > 0 => {
+                self.list_at(&filter, revision, None, limit).await
             }
-            ("" | "NotOlderThan", _) => {}
-            (other, _) => return Err(ApiError::bad_request(format!("unknown resourceVersionMatch {other:?}"))),
+            _ => {
+                self.reach(&request.resource_version).await?;
+                Ok(answer(self.cache.list(&filter, limit)))
+            }
         }
-        self.reach(&request.resource_version).await?;
-        Ok(answer(self.cache.list(&filter, None, limit)))
     }
 
     /// Begins a watch.
@@ -68,6 +74,11 @@ impl<S: Strategy> Registry<S> {
             self.reach(&request.resource_version).await?;
             return self.cache.watch(filter, None);
         }
+        let from = match (request.send_initial_events, from) {
+            // No objects to begin with are wanted, and no revision to begin at: what follows from now on is.
+            (Some(false), None | Some(0)) => Some(self.store.head().await.map_err(from_store)?),
+            (_, from) => from,
+        };
         match from {
             Some(0) => self.cache.watch(filter, None),
             Some(from) => {
@@ -91,6 +102,14 @@ impl<S: Strategy> Registry<S> {
         self.cache.progress().reach(wanted).await
     }
 
+    /// Waits until the cache holds what the store holds now.
+    ///
+    /// # Errors
+    /// A timeout, and the store's.
+    pub(super) async fn catch_up(&self) -> Result<(), ApiError> {
+        self.reach("").await
+    }
+
     /// A page of an exact state: from the cache if that has it, else from the store's history.
     async fn list_at(
         &self,
@@ -101,9 +120,11 @@ impl<S: Strategy> Registry<S> {
     ) -> Result<RawList, ApiError> {
         self.cache.progress().reach(revision).await?;
         let snapshot = self.cache.snapshot();
-        if snapshot.revision <= revision && self.cache.progress().revision() == revision {
-            return Ok(answer(self.cache.list(filter, after.as_deref(), limit)));
+        // It holds all changes of the kind up to the revision, and none after it.
+        if snapshot.revision <= revision {
+            return Ok(answer(snapshot.page(filter, after.as_deref(), limit, revision)));
         }
+        let expired = if after.is_some() { TOKEN_EXPIRED } else { REVISION_EXPIRED };
         let index = TypedIndex { prefix: S::PREFIX, fields: S::fields };
         let mut page = Page { items: Vec::new(), revision, next: None, remaining: None };
         let mut request = RangeRequest {
@@ -114,7 +135,7 @@ impl<S: Strategy> Registry<S> {
         };
         let mut last: Option<Arc<str>> = None;
         loop {
-            let found = self.store.range(request.clone()).await.map_err(token_expired)?;
+            let found = self.store.range(request.clone()).await.map_err(|error| gone(error, expired))?;
             let next = request.after(&found);
             for entry in found.items.iter().filter_map(|stored| read(&index, stored)) {
                 if !filter.matches(&entry) {
@@ -145,6 +166,32 @@ impl<S: Strategy> Registry<S> {
     }
 }
 
+/// That what is asked of the revision makes sense.
+fn check_match(request: &ListRequest) -> Result<(), ApiError> {
+    let (version, wanted) = (request.resource_version.as_str(), request.resource_version_match.as_str());
+    let continues = !request.r#continue.is_empty();
+    let path = Path::new("resourceVersionMatch");
+    let forbidden = |why: &str| Err(invalid_options("ListOptions", FieldError::forbidden(&path, why)));
+    match wanted {
+        "" if continues && !matches!(version, "" | "0") => {
+            Err(ApiError::bad_request("specifying resource version is not allowed when using continue"))
+        }
+        "" => Ok(()),
+        _ if version.is_empty() => {
+            forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
+        }
+        _ if continues => forbidden("resourceVersionMatch is forbidden when continue is provided"),
+        "Exact" if version == "0" => {
+            forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
+        }
+        "Exact" | "NotOlderThan" => Ok(()),
+        other => {
+            let error = FieldError::not_supported(&path, other, &["Exact", "NotOlderThan", ""]);
+            Err(invalid_options("ListOptions", error))
+        }
+    }
+}
+
 fn read(index: &impl Index, stored: &KeyValue) -> Option<Entry> {
     index.entry(stored).ok()
 }
@@ -167,14 +214,14 @@ fn revision(resource_version: &str) -> Result<Option<u64>, ApiError> {
         return Ok(None);
     }
     let parsed = resource_version.parse();
-    parsed.map(Some).map_err(|_| ApiError::bad_request(format!("invalid resource version {resource_version:?}")))
+    parsed
+        .map(Some)
+        .map_err(|_| ApiError::bad_request(format!("invalid resource version {resource_version:?}")))
 }
 
-fn token_expired(error: keelson_api_store::Error) -> ApiError {
+fn gone(error: keelson_api_store::Error, expired: &str) -> ApiError {
     match error {
-        keelson_api_store::Error::Compacted { .. } => ApiError::expired(
-            "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.",
-        ),
+        keelson_api_store::Error::Compacted { .. } => ApiError::expired(expired),
         error => from_store(error),
     }
 }

@@ -46,6 +46,11 @@ impl Strategy for ReplicationControllerStrategy {
         rc::validate_update(new, old)
     }
 
+    /// v1 clients that know nothing of garbage collection scale down before they delete, or mean to keep the pods.
+    fn orphans_by_default(&self) -> bool {
+        true
+    }
+
     fn has_status(&self) -> bool {
         true
     }
@@ -77,7 +82,7 @@ impl Registry<ReplicationControllerStrategy> {
     /// NotFound, Conflict, Invalid.
     pub(crate) async fn scale(&self, caller: &Caller, request: ScaleRequest) -> Result<Scale, ApiError> {
         let wanted = request.scale.unwrap_or_default();
-        let dry_run = dry_run(&request.options.unwrap_or_default().dry_run)?;
+        let dry_run = dry_run("UpdateOptions", &request.options.unwrap_or_default().dry_run)?;
         refused(&wanted, scale::validate(&wanted))?;
         let path = Self::path(&request.namespace, &request.name);
         let scaled = self.mutate(&path, dry_run, |old| {

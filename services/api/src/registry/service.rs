@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use keelson_api_store::KeyValue;
 use keelson_base_model::field::ErrorList;
 use keelson_base_model::service;
 use keelson_base_model::status::ApiError;
@@ -66,9 +65,5 @@ impl Strategy for ServiceStrategy {
 
     fn reserve(&self, old: Option<&Service>, new: Option<&mut Service>) -> Result<Reservation, ApiError> {
         self.allocators.reserve(old, new)
-    }
-
-    fn lost(&self, key: &str, current: Option<&KeyValue>) {
-        self.allocators.lost(key, current);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keelson_api_store::{Compare, KeyValue, Op};
+use keelson_api_store::{Compare, Op};
 use keelson_base_model::field::ErrorList;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
@@ -78,11 +78,20 @@ pub(crate) trait Strategy: Send + Sync + 'static {
         None
     }
 
+    /// Whether a deletion that does not say what becomes of dependents leaves them alone.
+    fn orphans_by_default(&self) -> bool {
+        false
+    }
+
     /// What a deletion does to an object that no finalizer holds.
     ///
     /// # Errors
     /// If the object may not be deleted.
-    fn deletion(&self, object: &Self::Object, options: &DeleteOptions) -> Result<Deletion<Self::Object>, ApiError> {
+    fn deletion(
+        &self,
+        object: &Self::Object,
+        options: &DeleteOptions,
+    ) -> Result<Deletion<Self::Object>, ApiError> {
         let _ = (object, options);
         Ok(Deletion::Now)
     }
@@ -104,11 +113,6 @@ pub(crate) trait Strategy: Send + Sync + 'static {
     ) -> Result<Reservation, ApiError> {
         let _ = (old, new);
         Ok(Reservation::default())
-    }
-
-    /// Somebody else was quicker to reserve a key. The change is then tried again.
-    fn lost(&self, key: &str, current: Option<&KeyValue>) {
-        let _ = (key, current);
     }
 }
 

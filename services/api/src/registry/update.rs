@@ -4,15 +4,18 @@ use bytes::Bytes;
 use keelson_base_model::field::{FieldError, Path};
 use keelson_base_model::meta;
 use keelson_base_model::status::ApiError;
-use keelson_proto::{Message, Object};
 use keelson_proto::meta::{CreateOptions, ObjectMeta};
 use keelson_proto::v1::RawUpdateRequest;
+use keelson_proto::{Kind, Message, Object};
 
 use crate::auth::Caller;
 use crate::errors::{dry_run, refused};
 use crate::registry::create::place;
 use crate::registry::mutate::Change;
 use crate::registry::{Registry, Strategy};
+
+/// How often an update that creates runs again because somebody else created or deleted meanwhile.
+const MOST_TRIES: usize = 8;
 
 /// Which part of an object a write is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +39,12 @@ impl<S: Strategy> Registry<S> {
         request: RawUpdateRequest,
         part: Part,
     ) -> Result<Bytes, ApiError> {
-        let mut new = S::Object::decode(request.object)
-            .map_err(|error| ApiError::bad_request(format!("cannot decode the {}: {error}", S::Object::KIND.kind)))?;
+        let mut new = S::Object::decode(request.object).map_err(|error| {
+            ApiError::bad_request(format!("cannot decode the {}: {error}", S::Object::KIND.kind))
+        })?;
         place::<S>(&mut new, &request.namespace)?;
         let options = request.options.unwrap_or_default();
-        let dry_run = dry_run(&options.dry_run)?;
+        let dry_run = dry_run("UpdateOptions", &options.dry_run)?;
         let meta = new.metadata_mut();
         if meta.name.is_empty() {
             meta.name = request.name.clone();
@@ -52,15 +56,37 @@ impl<S: Strategy> Registry<S> {
             )));
         }
         let path = Self::path(&new.metadata().namespace, &new.metadata().name);
-        let written = self.mutate(&path, dry_run, |old| self.replaced(caller, new.clone(), old, part)).await;
-        match written {
-            Err(error) if error.is_not_found() && part == Part::Whole && self.strategy.create_on_update() => {
-                let options = CreateOptions { dry_run: options.dry_run, ..CreateOptions::default() };
-                new.metadata_mut().resource_version.clear();
-                self.create_object(caller, &request.namespace, new, &options).await
+        let creates = part == Part::Whole && self.strategy.create_on_update();
+        let create = CreateOptions { dry_run: options.dry_run, ..CreateOptions::default() };
+        for _ in 0..MOST_TRIES {
+            match self.mutate(&path, dry_run, |old| self.replaced(caller, new.clone(), old, part)).await {
+                Err(error) if error.is_not_found() && creates => {}
+                written => return Ok(written?.object),
             }
-            written => Ok(written?.object),
+            match self.create_missing(caller, &request.namespace, &new, &create).await {
+                Err(error) if error.is_already_exists() => {}
+                created => return created,
+            }
         }
+        Err(ApiError::conflict(S::Object::KIND, &new.metadata().name))
+    }
+
+    /// Creates what was to be replaced and is not there, unless the client means an object that was there once.
+    async fn create_missing(
+        &self,
+        caller: &Caller,
+        namespace: &str,
+        new: &S::Object,
+        options: &CreateOptions,
+    ) -> Result<Bytes, ApiError> {
+        check_uid(
+            S::Object::KIND,
+            new.metadata(),
+            &ObjectMeta { name: new.metadata().name.clone(), ..ObjectMeta::default() },
+        )?;
+        let mut new = new.clone();
+        new.metadata_mut().resource_version.clear();
+        self.create_object(caller, namespace, new, options).await
     }
 
     /// What an update makes of an object: the checks that every way of changing one goes through.
@@ -78,29 +104,28 @@ impl<S: Strategy> Registry<S> {
         let errors = match part {
             Part::Whole => {
                 self.strategy.prepare_update(&mut new, old);
-                self.admission.update::<S::Object>(caller, &new, old, part)?;
+                self.admission.update::<S::Object>(caller, &new, old)?;
                 self.strategy.validate_update(&new, old)
             }
             Part::Status => {
                 self.strategy.prepare_status(&mut new, old);
-                self.admission.update::<S::Object>(caller, &new, old, part)?;
+                self.admission.update::<S::Object>(caller, &new, old)?;
                 self.strategy.validate_status(&new, old)
             }
         };
         refused(&new, errors)?;
         self.strategy.canonicalize(&mut new);
         let meta = new.metadata();
-        let released = meta.deletion_timestamp.is_some() && meta.finalizers.is_empty() && self.strategy.is_released(&new);
+        let released = meta.deletion_timestamp.is_some()
+            && meta.finalizers.is_empty()
+            && self.strategy.is_released(&new);
         Ok(if released { Change::Remove(Box::new(new)) } else { Change::Write(Box::new(new)) })
     }
 
     /// That the client has seen the object that it replaces.
-    fn check_preconditions(&self, new: &ObjectMeta, old: &ObjectMeta) -> Result<(), ApiError> {
+    pub(super) fn check_preconditions(&self, new: &ObjectMeta, old: &ObjectMeta) -> Result<(), ApiError> {
         let kind = S::Object::KIND;
-        if !new.uid.is_empty() && new.uid != old.uid {
-            let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", new.uid, old.uid);
-            return Err(ApiError::conflict_because(kind, &old.name, why));
-        }
+        check_uid(kind, new, old)?;
         match new.resource_version.as_str() {
             "" if self.strategy.unconditional_update() => Ok(()),
             "" => {
@@ -112,4 +137,14 @@ impl<S: Strategy> Registry<S> {
             _ => Err(ApiError::conflict(kind, &old.name)),
         }
     }
+}
+
+/// That the object is the one that the client means.
+fn check_uid(kind: &'static Kind, new: &ObjectMeta, old: &ObjectMeta) -> Result<(), ApiError> {
+    if new.uid.is_empty() || new.uid == old.uid {
+        return Ok(());
+    }
+    let why =
+        format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", new.uid, old.uid);
+    Err(ApiError::conflict_because(kind, &old.name, why))
 }

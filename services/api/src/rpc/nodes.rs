@@ -20,11 +20,12 @@ pub(super) fn extra(registry: Arc<Registry<NodeStrategy>>) -> Extra {
         let answer: ResponseFuture = Box::pin(async move {
             let call = |node: NodesContainsRequest| async move {
                 may(&*registry as &dyn Noun, &caller, "get", "", "", &node.name)?;
-                let contains = match registry.get(&GetRequest { name: node.name, ..GetRequest::default() }).await {
-                    Ok(_) => true,
-                    Err(error) if error.is_not_found() => false,
-                    Err(error) => return Err(error),
-                };
+                let contains =
+                    match registry.get(&GetRequest { name: node.name, ..GetRequest::default() }).await {
+                        Ok(_) => true,
+                        Err(error) if error.is_not_found() => false,
+                        Err(error) => return Err(error),
+                    };
                 Ok(NodesContainsResponse { contains }.encode_to_vec().into())
             };
             unary(request, call).await

@@ -91,14 +91,15 @@ impl PodVerbs {
 
 /// The container whose log is meant.
 fn container(pod: &Pod, wanted: &str) -> Result<String, ApiError> {
-    let names = pod.spec.init_containers.iter().chain(&pod.spec.containers).map(|container| container.name.as_str());
+    let names =
+        pod.spec.init_containers.iter().chain(&pod.spec.containers).map(|container| container.name.as_str());
     let default = pod.metadata.annotations.get("kubectl.kubernetes.io/default-container");
     let (name, listed) = (&pod.metadata.name, || {
         pod.spec.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>().join(" ")
     });
     match (wanted, pod.spec.containers.as_slice()) {
         ("", [only]) => Ok(only.name.clone()),
-        ("", _) => match default {
+        ("", _) => match default.filter(|default| names.clone().any(|name| name == default.as_str())) {
             Some(default) => Ok(default.clone()),
             None => Err(ApiError::bad_request(format!(
                 "a container name must be specified for pod {name}, choose one of: [{}]",
@@ -110,7 +111,13 @@ fn container(pod: &Pod, wanted: &str) -> Result<String, ApiError> {
     }
 }
 
-fn pod_request(caller: &Caller, verb: &str, subresource: &str, namespace: &str, name: &str) -> Result<(), ApiError> {
+fn pod_request(
+    caller: &Caller,
+    verb: &str,
+    subresource: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<(), ApiError> {
     authorize(caller, auth::Request { verb, resource: "pods", group: "", subresource, namespace, name })
 }
 
@@ -119,5 +126,6 @@ fn get(namespace: &str, name: &str) -> GetRequest {
 }
 
 fn decode<K: Object>(object: Bytes) -> Result<K, ApiError> {
-    K::decode(object).map_err(|error| ApiError::internal(format!("cannot read a stored {}: {error}", K::KIND.kind)))
+    K::decode(object)
+        .map_err(|error| ApiError::internal(format!("cannot read a stored {}: {error}", K::KIND.kind)))
 }

@@ -11,7 +11,7 @@ use keelson_base_model::status::ApiError;
 use keelson_proto::Message;
 use tonic::server::Grpc;
 
-use crate::rpc::MAX_MESSAGE;
+use crate::rpc::{MAX_MESSAGE, refuse};
 
 /// Messages of a stream, encoded.
 pub(super) type Messages = BoxStream<'static, Result<Bytes, ApiError>>;
@@ -33,7 +33,7 @@ where
             }
         }
     });
-    grpc().unary(service, request).await.map(Body::new)
+    told_too_large(grpc().unary(service, request).await.map(Body::new))
 }
 
 /// Serves a call with a stream of answers.
@@ -58,11 +58,24 @@ where
             }
         }
     });
-    grpc().server_streaming(service, request).await.map(Body::new)
+    told_too_large(grpc().server_streaming(service, request).await.map(Body::new))
 }
 
 fn grpc() -> Grpc<BytesCodec> {
     Grpc::new(BytesCodec).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(usize::MAX)
+}
+
+/// tonic says of a message over the limit that it is out of range, which for us means expired: say what it is.
+/// Our own errors carry a Status in their details.
+fn told_too_large(response: Response) -> Response {
+    let headers = response.headers();
+    let out_of_range = tonic::Status::from_header_map(headers)
+        .is_some_and(|status| status.code() == tonic::Code::OutOfRange && status.details().is_empty());
+    if out_of_range {
+        refuse(ApiError::request_entity_too_large(format!("limit is {MAX_MESSAGE}")))
+    } else {
+        response
+    }
 }
 
 fn decode<Q: Message + Default>(message: Bytes) -> Result<Q, tonic::Status> {

@@ -10,11 +10,11 @@ use keelson_base_daemon::tasks::Drain;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Message;
 use keelson_proto::v1::{
-    DeleteCollectionRequest, DeleteRequest, GetRequest, ListRequest, PatchRequest, RawCreateRequest, RawUpdateRequest,
-    WatchRequest,
+    DeleteCollectionRequest, DeleteRequest, GetRequest, ListRequest, PatchRequest, RawCreateRequest,
+    RawUpdateRequest, WatchRequest,
 };
 
-use crate::auth::{self, Caller, authorize};
+use crate::auth::{self, Caller, authorize, authorize_object, authorize_selection};
 use crate::registry::{Noun, Part};
 use crate::rpc::unary::{streaming, unary};
 use crate::rpc::watch;
@@ -59,18 +59,27 @@ impl Verb {
 }
 
 /// Serves one call.
-pub(super) async fn serve(noun: Arc<dyn Noun>, verb: Verb, caller: Caller, drain: Drain, request: Request) -> Response {
+pub(super) async fn serve(
+    noun: Arc<dyn Noun>,
+    verb: Verb,
+    caller: Caller,
+    drain: Drain,
+    request: Request,
+) -> Response {
     match verb {
         Verb::Get => {
             let call = |get: GetRequest| async move {
                 may(&*noun, &caller, "get", "", &get.namespace, &get.name)?;
-                noun.get(get).await
+                let object = noun.get(get).await?;
+                authorize_object(&caller, noun.kind(), &object)?;
+                Ok(object)
             };
             unary(request, call).await
         }
         Verb::List => {
             let call = |list: ListRequest| async move {
                 may(&*noun, &caller, "list", "", &list.namespace, "")?;
+                authorize_selection(&caller, noun.kind(), &list.field_selector)?;
                 Ok(noun.list(list).await?.encode_to_vec().into())
             };
             unary(request, call).await
@@ -78,6 +87,7 @@ pub(super) async fn serve(noun: Arc<dyn Noun>, verb: Verb, caller: Caller, drain
         Verb::ListStream => {
             let call = |list: ListRequest| async move {
                 may(&*noun, &caller, "list", "", &list.namespace, "")?;
+                authorize_selection(&caller, noun.kind(), &list.field_selector)?;
                 Ok(pages(noun.clone(), list).boxed())
             };
             streaming(request, call).await
@@ -85,6 +95,7 @@ pub(super) async fn serve(noun: Arc<dyn Noun>, verb: Verb, caller: Caller, drain
         Verb::Watch => {
             let call = |watch: WatchRequest| async move {
                 may(&*noun, &caller, "watch", "", &watch.namespace, "")?;
+                authorize_selection(&caller, noun.kind(), &watch.field_selector)?;
                 watch::frames(&*noun, watch, drain).await
             };
             streaming(request, call).await
@@ -143,15 +154,24 @@ async fn update(noun: Arc<dyn Noun>, caller: Caller, request: Request, part: Par
 }
 
 /// A list as pages of one state. Each page is read when the one before has been taken.
-fn pages(noun: Arc<dyn Noun>, list: ListRequest) -> impl futures::Stream<Item = Result<Bytes, ApiError>> + Send {
+fn pages(
+    noun: Arc<dyn Noun>,
+    list: ListRequest,
+) -> impl futures::Stream<Item = Result<Bytes, ApiError>> + Send {
     let first = ListRequest { limit: if list.limit > 0 { list.limit } else { STREAM_PAGE }, ..list };
     futures::stream::try_unfold(Some(first), move |next| {
         let noun = noun.clone();
         async move {
             let Some(request) = next else { return Ok(None) };
             let page = noun.list(request.clone()).await?;
-            let token = page.metadata.as_ref().map(|metadata| metadata.r#continue.clone()).unwrap_or_default();
-            let next = (!token.is_empty()).then_some(ListRequest { r#continue: token, ..request });
+            let token =
+                page.metadata.as_ref().map(|metadata| metadata.r#continue.clone()).unwrap_or_default();
+            let next = (!token.is_empty()).then(|| ListRequest {
+                r#continue: token,
+                resource_version: String::new(),
+                resource_version_match: String::new(),
+                ..request
+            });
             Ok(Some((page.encode_to_vec().into(), next)))
         }
     })
@@ -167,5 +187,8 @@ pub(super) fn may(
     name: &str,
 ) -> Result<(), ApiError> {
     let kind = noun.kind();
-    authorize(caller, auth::Request { verb, resource: kind.plural, group: kind.group, subresource, namespace, name })
+    authorize(
+        caller,
+        auth::Request { verb, resource: kind.plural, group: kind.group, subresource, namespace, name },
+    )
 }

@@ -47,7 +47,11 @@ enum Next {
 ///
 /// # Errors
 /// Those of the registry.
-pub(super) async fn frames(noun: &dyn Noun, request: WatchRequest, drain: Drain) -> Result<Messages, ApiError> {
+pub(super) async fn frames(
+    noun: &dyn Noun,
+    request: WatchRequest,
+    drain: Drain,
+) -> Result<Messages, ApiError> {
     let timeout = u64::try_from(request.timeout_seconds).ok().filter(|seconds| *seconds > 0);
     let (bookmarks, streaming_list) = (request.allow_bookmarks, request.send_initial_events == Some(true));
     let watch = noun.watch(request).await?;
@@ -59,7 +63,8 @@ pub(super) async fn frames(noun: &dyn Noun, request: WatchRequest, drain: Drain)
         bookmarks,
         told: watch.revision,
         next_bookmark: soon(),
-        ends: timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+        // An end beyond the clock's reach is none.
+        ends: timeout.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds))),
         drain,
     };
     let rest = futures::stream::unfold(Some(following), |following| async {
@@ -79,6 +84,10 @@ pub(super) async fn frames(noun: &dyn Noun, request: WatchRequest, drain: Drain)
 impl Following {
     async fn next(&mut self) -> Next {
         loop {
+            // Changes that never pause must not keep a watch from its end.
+            if self.ends.is_some_and(|ends| ends <= Instant::now()) {
+                return Next::End;
+            }
             let alarm = self.ends.map_or(self.next_bookmark, |ends| ends.min(self.next_bookmark));
             let alarm = match (self.bookmarks, self.ends) {
                 (true, _) => Either::Left(tokio::time::sleep_until(alarm)),
@@ -87,6 +96,7 @@ impl Following {
             };
             tokio::select! {
                 biased;
+                () = self.drain.signaled() => return Next::End,
                 change = self.changes.next() => return match change {
                     Some(delivery) => {
                         self.told = delivery.event.revision;
@@ -94,7 +104,6 @@ impl Following {
                     }
                     None => Next::Behind,
                 },
-                () = self.drain.signaled() => return Next::End,
                 () = alarm => {}
             }
             if self.ends.is_some_and(|ends| ends <= Instant::now()) {

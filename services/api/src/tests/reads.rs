@@ -1,8 +1,10 @@
-use keelson_base_client::ListParams;
+use futures::StreamExt;
+use keelson_base_client::{ListParams, WatchParams};
 use keelson_proto::core::{Node, Pod};
 use keelson_proto::meta::ObjectMeta;
 use keelson_proto::v1::ListRequest;
 
+use super::store::{Replaceable, mk_store};
 use super::{Fixture, mk_labelled_pod, mk_pod};
 
 #[tokio::test]
@@ -22,7 +24,10 @@ async fn lists_are_in_order_and_select() {
         }
     };
     assert_eq!(names(ListParams::default()).await, ["a", "b", "c"]);
-    assert_eq!(names(ListParams { label_selector: "app=x".into(), ..ListParams::default() }).await, ["b", "c"]);
+    assert_eq!(
+        names(ListParams { label_selector: "app=x".into(), ..ListParams::default() }).await,
+        ["b", "c"]
+    );
     assert_eq!(names(ListParams { label_selector: "app!=x".into(), ..ListParams::default() }).await, ["a"]);
     for (field_selector, expected) in [
         ("spec.nodeName=n1", vec!["c"]),
@@ -31,11 +36,18 @@ async fn lists_are_in_order_and_select() {
         ("metadata.namespace=other", vec![]),
         ("status.phase!=Pending", vec![]),
     ] {
-        assert_eq!(names(ListParams { field_selector: field_selector.into(), ..ListParams::default() }).await, expected, "{field_selector}");
+        assert_eq!(
+            names(ListParams { field_selector: field_selector.into(), ..ListParams::default() }).await,
+            expected,
+            "{field_selector}"
+        );
     }
     let bad = ListParams { field_selector: "spec.colour=red".into(), ..ListParams::default() };
     let error = pods.list(&bad).await.unwrap_err();
-    assert!(error.code() == 400 && error.message().contains("field label not supported: spec.colour"), "{error}");
+    assert!(
+        error.code() == 400 && error.message().contains("field label not supported: spec.colour"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -107,4 +119,99 @@ async fn everything_is_there_after_a_restart() {
     let fixture = fixture.restart().await;
     let pods = fixture.client().api::<Pod>().namespaced("default");
     assert_eq!(pods.get("web").await.unwrap(), created);
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_revision_must_make_sense() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    for n in 0..3 {
+        pods.create(&mk_pod(&format!("p{n}"))).await.unwrap();
+    }
+    let first = ListRequest { namespace: "default".into(), limit: 1, ..ListRequest::default() };
+    let metadata = pods.raw().list(first.clone()).await.unwrap().metadata.unwrap();
+    let (token, revision) = (metadata.r#continue.as_str(), metadata.resource_version.as_str());
+    for (version, wanted, token, code) in [
+        ("", "Exact", "", 422),
+        ("", "NotOlderThan", "", 422),
+        ("0", "Exact", "", 422),
+        (revision, "Sometimes", "", 422),
+        (revision, "Exact", token, 422),
+        (revision, "", token, 400),
+        ("abc", "", "", 400),
+        ("0", "", token, 200),
+        (revision, "Exact", "", 200),
+        ("0", "NotOlderThan", "", 200),
+    ] {
+        let request = ListRequest {
+            resource_version: version.into(),
+            resource_version_match: wanted.into(),
+            r#continue: token.into(),
+            ..first.clone()
+        };
+        let answered = pods.raw().list(request).await.map_or_else(|error| error.code(), |_| 200);
+        assert_eq!(answered, code, "{version:?} {wanted:?} {token:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_revision_is_of_exactly_that() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let first = pods.create(&mk_pod("p0")).await.unwrap().metadata.resource_version;
+    pods.create(&mk_pod("p1")).await.unwrap();
+    let count = |limit: i64, wanted: &str| {
+        let request = ListRequest {
+            namespace: "default".into(),
+            resource_version: first.clone(),
+            resource_version_match: wanted.into(),
+            limit,
+            ..ListRequest::default()
+        };
+        let pods = pods.clone();
+        async move { pods.raw().list(request).await.unwrap().items.len() }
+    };
+    // The cache holds both.
+    pods.get("p1").await.unwrap();
+    assert_eq!((count(10, "").await, count(0, "Exact").await), (1, 1));
+    assert_eq!((count(0, "").await, count(10, "NotOlderThan").await), (2, 2));
+}
+
+#[tokio::test]
+async fn a_revision_that_never_comes_is_told_with_its_cause() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let request = ListRequest { resource_version: "1000000".into(), ..ListRequest::default() };
+    tokio::time::pause();
+    let error = pods.raw().list(request).await.unwrap_err();
+    let causes = &error.status().details.as_ref().unwrap().causes;
+    assert_eq!((error.code(), causes[0].reason.as_str()), (504, "ResourceVersionTooLarge"), "{error}");
+}
+
+#[tokio::test]
+async fn when_the_store_has_gone_back_reads_do_too() {
+    let (before, after) = (mk_store("before").await, mk_store("after").await);
+    let store = Replaceable::new(before.0.clone());
+    let fixture = Fixture::over(store.clone(), before.1).await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    for n in 0..20 {
+        pods.create(&mk_pod(&format!("p{n}"))).await.unwrap();
+    }
+    let old = Fixture::over(after.0.clone(), after.1).await;
+    old.client().api::<Pod>().namespaced("default").create(&mk_pod("survivor")).await.unwrap();
+    let mut watch = pods.watch(&WatchParams { resource_version: "1".into(), ..WatchParams::default() }).await;
+    store.replace(after.0);
+    // Until the feed has noticed, the caches still show the store that is no more; then its watchers end.
+    if let Ok(watch) = &mut watch {
+        while let Some(Ok(_)) = watch.next().await {}
+    }
+    let names: Vec<_> = pods
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|pod| pod.metadata.name)
+        .collect();
+    assert_eq!(names, ["survivor"]);
 }

@@ -24,7 +24,10 @@ async fn a_watch_delivers_what_there_is_and_then_each_change() {
         assert_eq!(event.object.metadata.resource_version, event.revision.to_string());
         seen.push((event.kind, event.revision));
     }
-    assert_eq!(seen.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [WatchEventKind::Added, WatchEventKind::Modified, WatchEventKind::Deleted]);
+    assert_eq!(
+        seen.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        [WatchEventKind::Added, WatchEventKind::Modified, WatchEventKind::Deleted]
+    );
     assert_eq!(seen[0].1.to_string(), b.metadata.resource_version);
     assert!(seen.is_sorted_by_key(|(_, revision)| *revision));
 }
@@ -46,7 +49,10 @@ async fn objects_that_begin_and_cease_to_match_come_and_go() {
         seen.push((event.kind, event.object.metadata.labels["app"].clone()));
     }
     let x = || "x".to_owned();
-    assert_eq!(seen, [(WatchEventKind::Added, x()), (WatchEventKind::Deleted, x()), (WatchEventKind::Added, x())]);
+    assert_eq!(
+        seen,
+        [(WatchEventKind::Added, x()), (WatchEventKind::Deleted, x()), (WatchEventKind::Added, x())]
+    );
 }
 
 #[tokio::test]
@@ -104,8 +110,11 @@ async fn initial_events_end_with_a_bookmark() {
     let fixture = Fixture::new().await;
     let pods = fixture.client().api::<Pod>().namespaced("default");
     pods.create(&mk_pod("a")).await.unwrap();
-    let request =
-        WatchRequest { namespace: "default".into(), send_initial_events: Some(true), ..WatchRequest::default() };
+    let request = WatchRequest {
+        namespace: "default".into(),
+        send_initial_events: Some(true),
+        ..WatchRequest::default()
+    };
     let mut watch = pods.raw().watch(request).await.unwrap();
     assert_eq!(watch.next().await.unwrap().unwrap().r#type(), WatchEventType::Added);
     let end = watch.next().await.unwrap().unwrap();
@@ -124,4 +133,57 @@ async fn the_trace_of_a_write_travels_with_its_revision() {
     let event = watch.next().await.unwrap().unwrap();
     assert_eq!(event.trace.unwrap().trace_id(), context.trace_id());
     assert!(event.object.metadata.annotations.is_empty());
+}
+
+#[tokio::test]
+async fn a_watch_that_wants_no_objects_to_begin_with_gets_none() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    pods.create(&mk_pod("a")).await.unwrap();
+    for version in ["", "0"] {
+        let request = WatchRequest {
+            namespace: "default".into(),
+            resource_version: version.into(),
+            send_initial_events: Some(false),
+            ..WatchRequest::default()
+        };
+        let mut watch = pods.raw().watch(request).await.unwrap();
+        pods.create(&mk_pod(&format!("b{version}"))).await.unwrap();
+        assert_eq!(watch.next().await.unwrap().unwrap().name, format!("b{version}"));
+    }
+}
+
+#[tokio::test]
+async fn a_watch_may_be_asked_to_last_longer_than_the_clock() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    pods.create(&mk_pod("a")).await.unwrap();
+    for timeout_seconds in [i64::MAX, i64::MIN] {
+        let request =
+            WatchRequest { namespace: "default".into(), timeout_seconds, ..WatchRequest::default() };
+        let mut watch = pods.raw().watch(request).await.unwrap();
+        assert_eq!(watch.next().await.unwrap().unwrap().name, "a");
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_that_does_not_read_keeps_no_more_than_its_share() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let mut large = mk_pod("large");
+    large.metadata.annotations.insert("fill".into(), "x".repeat(250_000));
+    pods.create(&large).await.unwrap();
+    let mut watch = pods.watch(&WatchParams::default()).await.unwrap();
+    for n in 0..60 {
+        let patch = Patch::merge(&json!({"metadata": {"labels": {"n": n.to_string()}}})).unwrap();
+        pods.patch("large", &patch).await.unwrap();
+    }
+    let mut delivered = 0;
+    let end = loop {
+        match watch.next().await.unwrap() {
+            Ok(_) => delivered += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(end.is_expired() && delivered < 60, "{delivered}: {end}");
 }

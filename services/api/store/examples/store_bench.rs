@@ -23,24 +23,15 @@ const VALUE: [u8; 1024] = [7; 1024];
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let directory = tempfile::tempdir_in(".")?;
-    println!(
-        "{:<28} {:>8} {:>12} {:>12}",
-        "", "clients", "commits/s", "mean us"
-    );
+    println!("{:<28} {:>8} {:>12} {:>12}", "", "clients", "commits/s", "mean us");
     raw_redb(&directory.path().join("raw.redb"))?;
 
-    let embedded = Arc::new(Embedded::open(EmbeddedConfig::new(
-        directory.path().join("embedded"),
-    ))?);
+    let embedded = Arc::new(Embedded::open(EmbeddedConfig::new(directory.path().join("embedded")))?);
     measure("embedded store", &store_put(Arc::clone(&embedded) as _)).await?;
     embedded.close().await?;
     starts(&directory.path().join("starts")).await?;
 
-    if std::process::Command::new("etcd")
-        .arg("--version")
-        .output()
-        .is_ok()
-    {
+    if std::process::Command::new("etcd").arg("--version").output().is_ok() {
         let raw = EtcdBackend::start();
         drop(raw.connect().await);
         measure("raw etcd transactions", &etcd_put(raw.config().endpoints).await?).await?;
@@ -57,10 +48,8 @@ fn raw_redb(path: &std::path::Path) -> Result<(), Error> {
     let (began, mut count) = (Instant::now(), 0);
     while began.elapsed() < RUN {
         let txn = database.begin_write()?;
-        txn.open_table(TABLE)?.insert(
-            format!("/registry/pods/default/{count}").as_str(),
-            VALUE.as_slice(),
-        )?;
+        txn.open_table(TABLE)?
+            .insert(format!("/registry/pods/default/{count}").as_str(), VALUE.as_slice())?;
         txn.commit()?;
         count += 1;
     }
@@ -73,9 +62,7 @@ fn store_put(store: Arc<dyn Store>) -> Put {
     Arc::new(move |key| {
         let store = Arc::clone(&store);
         async move {
-            store
-                .commit(Commit::put_if(&key, &VALUE[..], Expect::Absent))
-                .await?;
+            store.commit(Commit::put_if(&key, &VALUE[..], Expect::Absent)).await?;
             Ok(())
         }
         .boxed()
@@ -113,11 +100,7 @@ async fn measure(name: &str, put: &Put) -> Result<(), Error> {
                 Ok::<(), Error>(())
             });
         }
-        running
-            .join_all()
-            .await
-            .into_iter()
-            .collect::<Result<(), Error>>()?;
+        running.join_all().await.into_iter().collect::<Result<(), Error>>()?;
         report(name, clients, count.load(Ordering::Relaxed), began.elapsed());
     }
     Ok(())
@@ -127,33 +110,19 @@ async fn measure(name: &str, put: &Put) -> Result<(), Error> {
 async fn starts(path: &std::path::Path) -> Result<(), Error> {
     let store = Embedded::open(EmbeddedConfig::new(path))?;
     for chunk in 0..200 {
-        let ops = (0..100)
-            .map(|n| Op::put(format!("/registry/pods/{chunk}/{n}"), &VALUE[..]))
-            .collect();
-        store
-            .commit(Commit {
-                compares: Vec::new(),
-                ops,
-            })
-            .await?;
+        let ops = (0..100).map(|n| Op::put(format!("/registry/pods/{chunk}/{n}"), &VALUE[..])).collect();
+        store.commit(Commit { compares: Vec::new(), ops }).await?;
     }
     let crashed = path.with_extension("crashed");
     std::fs::create_dir_all(&crashed)?;
     let size = std::fs::copy(path.join("store.redb"), crashed.join("store.redb"))?;
     store.close().await?;
     for (name, path) in [("after closing", path), ("after a crash", crashed.as_path())] {
-        let config = EmbeddedConfig {
-            fanout: FanoutConfig::default(),
-            ..EmbeddedConfig::new(path)
-        };
+        let config = EmbeddedConfig { fanout: FanoutConfig::default(), ..EmbeddedConfig::new(path) };
         let began = Instant::now();
         let store = Embedded::open(config)?;
         let took = began.elapsed();
-        println!(
-            "open 20000 keys, {} MiB, {name}: {:.1} ms",
-            size >> 20,
-            took.as_secs_f64() * 1e3
-        );
+        println!("open 20000 keys, {} MiB, {name}: {:.1} ms", size >> 20, took.as_secs_f64() * 1e3);
         store.close().await?;
     }
     Ok(())
@@ -161,8 +130,5 @@ async fn starts(path: &std::path::Path) -> Result<(), Error> {
 
 fn report(name: &str, clients: usize, count: u64, took: Duration) {
     let per_second = count as f64 / took.as_secs_f64();
-    println!(
-        "{name:<28} {clients:>8} {per_second:>12.0} {:>12.0}",
-        clients as f64 / per_second * 1e6
-    );
+    println!("{name:<28} {clients:>8} {per_second:>12.0} {:>12.0}", clients as f64 / per_second * 1e6);
 }

@@ -1,11 +1,7 @@
 //! What every store must do. Each function takes a [`Backend`] with nothing in it and panics where the store
 //! does not keep a promise; [`conformance_tests!`](crate::conformance_tests) makes tests of all of them.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a broken promise ends the test that found it"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a broken promise ends the test that found it")]
 
 pub mod commits;
 pub mod compaction;
@@ -78,15 +74,7 @@ pub(crate) async fn commit(store: &dyn Store, commit: Commit) -> (Revision, Vec<
 
 /// Commits operations without conditions, and returns the revision.
 pub(crate) async fn write(store: &dyn Store, ops: impl Into<Vec<Op>>) -> Revision {
-    commit(
-        store,
-        Commit {
-            compares: Vec::new(),
-            ops: ops.into(),
-        },
-    )
-    .await
-    .0
+    commit(store, Commit { compares: Vec::new(), ops: ops.into() }).await.0
 }
 
 /// Writes one value.
@@ -107,9 +95,7 @@ pub(crate) async fn watch(store: &dyn Store, from: Revision) -> WatchStream {
 
 /// The next thing a watch delivers, which must come.
 pub(crate) async fn next(watch: &mut WatchStream) -> Result<Batch, Error> {
-    let next = tokio::time::timeout(PATIENCE, watch.next())
-        .await
-        .expect("the watch delivers in time");
+    let next = tokio::time::timeout(PATIENCE, watch.next()).await.expect("the watch delivers in time");
     next.expect("the watch goes on")
 }
 

@@ -66,11 +66,7 @@ pub struct Embedded {
 impl EmbeddedConfig {
     /// The usual memory bounds, in the directory `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            cache_bytes: 8 << 20,
-            fanout: FanoutConfig::default(),
-        }
+        Self { path: path.into(), cache_bytes: 8 << 20, fanout: FanoutConfig::default() }
     }
 }
 
@@ -94,16 +90,8 @@ impl Embedded {
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
-            .map_err(|error| Error::Io {
-                operation: "start the writer",
-                message: error.to_string(),
-            })?;
-        Ok(Self {
-            commands,
-            queue: Arc::new(Semaphore::new(QUEUE_UNITS)),
-            shared,
-            name,
-        })
+            .map_err(|error| Error::Io { operation: "start the writer", message: error.to_string() })?;
+        Ok(Self { commands, queue: Arc::new(Semaphore::new(QUEUE_UNITS)), shared, name })
     }
 
     /// Asks the writer and waits for its answer.
@@ -118,14 +106,7 @@ impl Embedded {
         let units = u32::try_from(1 + commit.size() / QUEUE_UNIT).unwrap_or(u32::MAX);
         let queue = Arc::clone(&self.queue);
         let place = queue.acquire_many_owned(units).await.map_err(|_| Error::Closed)?;
-        self.ask(|reply| {
-            Command::Commit(Pending {
-                commit,
-                reply,
-                _place: place,
-            })
-        })
-        .await?
+        self.ask(|reply| Command::Commit(Pending { commit, reply, _place: place })).await?
     }
 }
 
@@ -173,7 +154,5 @@ async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     // It fails only when the runtime is going away or `read` panicked.
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(|_| Error::Closed)?
+    tokio::task::spawn_blocking(read).await.map_err(|_| Error::Closed)?
 }

@@ -6,10 +6,7 @@ use std::path::PathBuf;
 /// A failed call. [`Error::is_retryable`] says which may be tried again as they are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[expect(
-    clippy::error_impl_error,
-    reason = "it is written with its crate: store::Error"
-)]
+#[expect(clippy::error_impl_error, reason = "it is written with its crate: store::Error")]
 pub enum Error {
     /// The history asked for is gone: list again, and watch from the list's revision.
     #[error("revision {requested} has been compacted; the oldest one kept is {compacted}")]

@@ -77,11 +77,7 @@ impl Etcd {
     }
 
     fn check_open(&self) -> Result<(), Error> {
-        if self.closed.load(Ordering::Acquire) {
-            Err(Error::Closed)
-        } else {
-            Ok(())
-        }
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
     }
 
     async fn head_now(&self) -> Result<Revision, Error> {
@@ -91,16 +87,8 @@ impl Etcd {
 
     async fn get_one(&self, key: &str) -> Result<Option<KeyValue>, Error> {
         self.check_open()?;
-        let mut response = self
-            .source
-            .get(key.as_bytes().to_vec(), GetOptions::new())
-            .await?;
-        response
-            .take_kvs()
-            .into_iter()
-            .next()
-            .map(wire::key_value)
-            .transpose()
+        let mut response = self.source.get(key.as_bytes().to_vec(), GetOptions::new()).await?;
+        response.take_kvs().into_iter().next().map(wire::key_value).transpose()
     }
 
     async fn commit_leased(&self, commit: Commit) -> Result<CommitOutcome, Error> {
@@ -159,11 +147,7 @@ impl Etcd {
             let (count, more) = (response.count(), response.more());
             let kvs = response.take_kvs();
             list.remaining = wire::unsigned(count).saturating_sub(kvs.len() as u64);
-            list.items.extend(
-                kvs.into_iter()
-                    .map(wire::key_value)
-                    .collect::<Result<Vec<_>, _>>()?,
-            );
+            list.items.extend(kvs.into_iter().map(wire::key_value).collect::<Result<Vec<_>, _>>()?);
             match list.items.last() {
                 Some(last) if more && list.items.len() != request.limit => span.start_after(&last.key),
                 _ => break,
@@ -183,10 +167,7 @@ impl Etcd {
         // The ring may still have what we have compacted; all stores answer the same, though.
         let compacted = self.source.compacted.load(Ordering::Acquire);
         if from < compacted {
-            return Err(Error::Compacted {
-                requested: from,
-                compacted,
-            });
+            return Err(Error::Compacted { requested: from, compacted });
         }
         if !(fanout.floor()..=fanout.last()).contains(&from) {
             self.source.check_revision(Some(from)).await?;
@@ -198,10 +179,7 @@ impl Etcd {
         self.check_open()?;
         let head = self.head_now().await?;
         if up_to > head {
-            return Err(Error::FutureRevision {
-                requested: up_to,
-                head,
-            });
+            return Err(Error::FutureRevision { requested: up_to, head });
         }
         // Not past a watch of ours, nor past what all of them follow: etcd 3.4 is known to lose events there.
         let fanout = &self.source.fanout;
@@ -274,9 +252,7 @@ impl Drop for Etcd {
 
 impl std::fmt::Debug for Etcd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Etcd")
-            .field("endpoints", &self.endpoints)
-            .finish_non_exhaustive()
+        f.debug_struct("Etcd").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 
@@ -285,9 +261,8 @@ async fn head(mut kv: KvClient, key: &str, timeout: Duration) -> Result<Revision
     // A read of any key tells; one that counts reads no value.
     let key = if key.is_empty() { "/" } else { key };
     let call = async { Ok(kv.get(key, Some(GetOptions::new().with_count_only())).await) };
-    let response: GetResponse = bounded(timeout, "answer", call)
-        .await?
-        .map_err(|error| wire::error(error, None))?;
+    let response: GetResponse =
+        bounded(timeout, "answer", call).await?.map_err(|error| wire::error(error, None))?;
     Ok(wire::revision(response.header()))
 }
 
@@ -297,13 +272,6 @@ async fn bounded<T>(
     operation: &str,
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let late = || {
-        Error::Unavailable(format!(
-            "etcd did not {operation} within {} s",
-            timeout.as_secs_f32()
-        ))
-    };
-    tokio::time::timeout(timeout, call)
-        .await
-        .unwrap_or_else(|_| Err(late()))
+    let late = || Error::Unavailable(format!("etcd did not {operation} within {} s", timeout.as_secs_f32()));
+    tokio::time::timeout(timeout, call).await.unwrap_or_else(|_| Err(late()))
 }

@@ -69,10 +69,7 @@ struct Reader {
 
 impl Default for FanoutConfig {
     fn default() -> Self {
-        Self {
-            batches: 4096,
-            bytes: 4 << 20,
-        }
+        Self { batches: 4096, bytes: 4 << 20 }
     }
 }
 
@@ -124,11 +121,7 @@ impl Fanout {
     /// The position of the reader that is furthest behind.
     pub(crate) fn slowest(&self) -> Option<Revision> {
         let positions = lock(&self.positions);
-        positions
-            .readers
-            .values()
-            .map(|position| position.load(Ordering::Acquire))
-            .min()
+        positions.readers.values().map(|position| position.load(Ordering::Acquire)).min()
     }
 
     /// A watch of what comes after `from`. From this call on `from` counts as a reader's position, so a caller
@@ -202,10 +195,7 @@ impl Reader {
             Read::Ended(error) => return Err(error),
         };
         let Some(last) = batches.last() else {
-            return Err(Error::Unavailable(format!(
-                "the history after {} is empty",
-                self.fetched
-            )));
+            return Err(Error::Unavailable(format!("the history after {} is empty", self.fetched)));
         };
         self.fetched = last.revision;
         self.buffer.extend(batches);

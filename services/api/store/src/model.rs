@@ -24,11 +24,7 @@ pub struct Model {
 impl Model {
     /// An empty store at revision `head`.
     pub fn new(head: Revision) -> Self {
-        Self {
-            states: [(head, Keys::new())].into(),
-            batches: BTreeMap::new(),
-            compacted: head,
-        }
+        Self { states: [(head, Keys::new())].into(), batches: BTreeMap::new(), compacted: head }
     }
 
     /// The newest revision.
@@ -52,38 +48,19 @@ impl Model {
         for (index, compare) in commit.compares.iter().enumerate() {
             let current = self.get(&compare.key);
             if !compare.expect.holds(current.map(|kv| kv.mod_revision)) {
-                return CommitOutcome::Conflict {
-                    index,
-                    current: current.cloned(),
-                    revision: head,
-                };
+                return CommitOutcome::Conflict { index, current: current.cloned(), revision: head };
             }
         }
         let previous = commit.ops.iter().map(|op| self.get(op.key()).cloned()).collect();
         let mut keys = self.states.get(&head).cloned().unwrap_or_default();
-        let changes: Vec<Change> = commit
-            .ops
-            .iter()
-            .filter_map(|op| apply(&mut keys, op, head + 1))
-            .collect();
+        let changes: Vec<Change> =
+            commit.ops.iter().filter_map(|op| apply(&mut keys, op, head + 1)).collect();
         if changes.is_empty() {
-            return CommitOutcome::Committed {
-                revision: head,
-                previous,
-            };
+            return CommitOutcome::Committed { revision: head, previous };
         }
         self.states.insert(head + 1, keys);
-        self.batches.insert(
-            head + 1,
-            Batch {
-                revision: head + 1,
-                changes: changes.into(),
-            },
-        );
-        CommitOutcome::Committed {
-            revision: head + 1,
-            previous,
-        }
+        self.batches.insert(head + 1, Batch { revision: head + 1, changes: changes.into() });
+        CommitOutcome::Committed { revision: head + 1, previous }
     }
 
     /// What a list returns.
@@ -98,21 +75,14 @@ impl Model {
             None => Bound::Unbounded,
         };
         let found = keys.range::<str, _>((start, Bound::Unbounded));
-        let mut items: Vec<KeyValue> = found
-            .filter(|(key, _)| key.starts_with(&request.prefix))
-            .map(|(_, kv)| kv.clone())
-            .collect();
+        let mut items: Vec<KeyValue> =
+            found.filter(|(key, _)| key.starts_with(&request.prefix)).map(|(_, kv)| kv.clone()).collect();
         let all = items.len();
         if request.limit > 0 {
             items.truncate(request.limit);
         }
         let remaining = (all - items.len()) as u64;
-        Ok(RangeResponse {
-            items,
-            revision,
-            more: remaining > 0,
-            remaining,
-        })
+        Ok(RangeResponse { items, revision, more: remaining > 0, remaining })
     }
 
     /// What a watch delivers.
@@ -121,11 +91,7 @@ impl Model {
     /// [`Error::Compacted`] and [`Error::FutureRevision`].
     pub fn after(&self, from: Revision) -> Result<Vec<Batch>, Error> {
         self.state(from)?;
-        Ok(self
-            .batches
-            .range(from + 1..)
-            .map(|(_, batch)| batch.clone())
-            .collect())
+        Ok(self.batches.range(from + 1..).map(|(_, batch)| batch.clone()).collect())
     }
 
     /// Gives up what is before `up_to`.
@@ -138,9 +104,7 @@ impl Model {
         if requested < compacted {
             return Err(Error::Compacted { requested, compacted });
         }
-        self.states
-            .get(&requested)
-            .ok_or(Error::FutureRevision { requested, head })
+        self.states.get(&requested).ok_or(Error::FutureRevision { requested, head })
     }
 }
 
@@ -157,19 +121,11 @@ fn apply(keys: &mut Keys, op: &Op, revision: Revision) -> Option<Change> {
                 version: previous.as_ref().map_or(0, |kv| kv.version) + 1,
             };
             keys.insert(key.clone(), kv.clone());
-            Some(Change {
-                key: kv.key.clone(),
-                kind: ChangeKind::Put(kv),
-                previous,
-            })
+            Some(Change { key: kv.key.clone(), kind: ChangeKind::Put(kv), previous })
         }
         Op::Delete { key } => {
             let previous = keys.remove(key)?;
-            Some(Change {
-                key: previous.key.clone(),
-                kind: ChangeKind::Delete,
-                previous: Some(previous),
-            })
+            Some(Change { key: previous.key.clone(), kind: ChangeKind::Delete, previous: Some(previous) })
         }
     }
 }

@@ -116,11 +116,7 @@ pub struct RangeResponse {
 impl Op {
     /// A put without a time to live.
     pub fn put(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
-        Self::Put {
-            key: key.into(),
-            value: value.into(),
-            ttl: None,
-        }
+        Self::Put { key: key.into(), value: value.into(), ttl: None }
     }
 
     /// A delete.
@@ -154,24 +150,12 @@ impl Expect {
 impl Commit {
     /// A commit of one put on condition, the commonest kind.
     pub fn put_if(key: &str, value: impl Into<Bytes>, expect: Expect) -> Self {
-        Self {
-            compares: vec![Compare {
-                key: key.to_owned(),
-                expect,
-            }],
-            ops: vec![Op::put(key, value)],
-        }
+        Self { compares: vec![Compare { key: key.to_owned(), expect }], ops: vec![Op::put(key, value)] }
     }
 
     /// A commit of one delete on condition.
     pub fn delete_if(key: &str, expect: Expect) -> Self {
-        Self {
-            compares: vec![Compare {
-                key: key.to_owned(),
-                expect,
-            }],
-            ops: vec![Op::delete(key)],
-        }
+        Self { compares: vec![Compare { key: key.to_owned(), expect }], ops: vec![Op::delete(key)] }
     }
 
     /// Checks the rules that both backends share.
@@ -180,9 +164,7 @@ impl Commit {
     /// [`Error::Invalid`] and [`Error::TooLarge`].
     pub(crate) fn validate(&self) -> Result<(), Error> {
         if self.ops.len() > MAX_COMMIT_OPS || self.compares.len() > MAX_COMMIT_OPS {
-            return Err(Error::Invalid(format!(
-                "more than {MAX_COMMIT_OPS} operations or compares"
-            )));
+            return Err(Error::Invalid(format!("more than {MAX_COMMIT_OPS} operations or compares")));
         }
         let mut seen = HashSet::with_capacity(self.ops.len());
         for key in self.ops.iter().map(Op::key) {
@@ -190,17 +172,12 @@ impl Commit {
                 return Err(Error::Invalid(format!("two operations on the key {key:?}")));
             }
         }
-        let mut keys = seen
-            .into_iter()
-            .chain(self.compares.iter().map(|compare| compare.key.as_str()));
+        let mut keys = seen.into_iter().chain(self.compares.iter().map(|compare| compare.key.as_str()));
         if keys.any(str::is_empty) {
             return Err(Error::Invalid("an empty key".to_owned()));
         }
         match self.size() {
-            size if size > MAX_COMMIT_BYTES => Err(Error::TooLarge {
-                size,
-                limit: MAX_COMMIT_BYTES,
-            }),
+            size if size > MAX_COMMIT_BYTES => Err(Error::TooLarge { size, limit: MAX_COMMIT_BYTES }),
             _ => Ok(()),
         }
     }
@@ -212,11 +189,7 @@ impl Commit {
             Op::Delete { .. } => 0,
         };
         let ops: usize = self.ops.iter().map(|op| op.key().len() + value(op)).sum();
-        ops + self
-            .compares
-            .iter()
-            .map(|compare| compare.key.len())
-            .sum::<usize>()
+        ops + self.compares.iter().map(|compare| compare.key.len()).sum::<usize>()
     }
 }
 
@@ -225,10 +198,7 @@ impl Commit {
 impl RangeRequest {
     /// Every key under a prefix, now.
     pub fn all(prefix: impl Into<String>) -> Self {
-        Self {
-            prefix: prefix.into(),
-            ..Self::default()
-        }
+        Self { prefix: prefix.into(), ..Self::default() }
     }
 
     /// The request for what follows `page`, at the page's revision; `None` when nothing does.
@@ -265,40 +235,22 @@ mod tests {
 
     #[test]
     fn a_commit_must_keep_the_rules_of_both_backends() {
-        let ops = |ops: Vec<Op>| Commit {
-            compares: Vec::new(),
-            ops,
-        };
+        let ops = |ops: Vec<Op>| Commit { compares: Vec::new(), ops };
         assert_eq!(ops(vec![Op::put("a", "1"), Op::delete("b")]).validate(), Ok(()));
         let twice = ops(vec![Op::put("a", "1"), Op::delete("a")]);
         assert!(matches!(twice.validate(), Err(Error::Invalid(_))));
-        assert!(matches!(
-            ops(vec![Op::delete("")]).validate(),
-            Err(Error::Invalid(_))
-        ));
-        assert!(matches!(
-            Commit::put_if("", "", Expect::Absent).validate(),
-            Err(Error::Invalid(_))
-        ));
+        assert!(matches!(ops(vec![Op::delete("")]).validate(), Err(Error::Invalid(_))));
+        assert!(matches!(Commit::put_if("", "", Expect::Absent).validate(), Err(Error::Invalid(_))));
         let many = (0..=MAX_COMMIT_OPS).map(|n| Op::delete(n.to_string())).collect();
         assert!(matches!(ops(many).validate(), Err(Error::Invalid(_))));
         let size = MAX_COMMIT_BYTES + 1;
         let large = ops(vec![Op::put("a", vec![0; size - 1])]);
-        assert_eq!(
-            large.validate(),
-            Err(Error::TooLarge {
-                size,
-                limit: MAX_COMMIT_BYTES
-            })
-        );
+        assert_eq!(large.validate(), Err(Error::TooLarge { size, limit: MAX_COMMIT_BYTES }));
     }
 
     #[test]
     fn the_next_page_stays_at_the_revision_of_the_first() {
-        let request = RangeRequest {
-            limit: 1,
-            ..RangeRequest::all("/a/")
-        };
+        let request = RangeRequest { limit: 1, ..RangeRequest::all("/a/") };
         let item = KeyValue {
             key: "/a/x".into(),
             value: Bytes::new(),
@@ -306,17 +258,9 @@ mod tests {
             mod_revision: 2,
             version: 1,
         };
-        let page = RangeResponse {
-            items: vec![item],
-            revision: 7,
-            more: true,
-            remaining: 3,
-        };
+        let page = RangeResponse { items: vec![item], revision: 7, more: true, remaining: 3 };
         let next = request.after(&page).unwrap();
-        assert_eq!(
-            (next.start_after.as_deref(), next.revision),
-            (Some("/a/x"), Some(7))
-        );
+        assert_eq!((next.start_after.as_deref(), next.revision), (Some("/a/x"), Some(7)));
         assert_eq!(request.after(&RangeResponse { more: false, ..page }), None);
     }
 }

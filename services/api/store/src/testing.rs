@@ -1,9 +1,6 @@
 //! Stores for tests: each with nothing in it, each in a place of its own that goes away with it.
 
-#![expect(
-    clippy::expect_used,
-    reason = "a test that cannot set up its store ends, with the reason"
-)]
+#![expect(clippy::expect_used, reason = "a test that cannot set up its store ends, with the reason")]
 
 mod etcd_process;
 
@@ -17,10 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// A ring so small that tests meet the history behind it.
-const SMALL: FanoutConfig = FanoutConfig {
-    batches: 32,
-    bytes: 1 << 20,
-};
+const SMALL: FanoutConfig = FanoutConfig { batches: 32, bytes: 1 << 20 };
 
 /// Somewhere a store's data is, which can be opened again and again.
 pub trait Backend: Send + Sync {
@@ -48,9 +42,7 @@ pub struct EtcdBackend {
 impl EmbeddedBackend {
     /// An empty one.
     pub fn start() -> Self {
-        Self {
-            directory: tempfile::tempdir().expect("a temporary directory"),
-        }
+        Self { directory: tempfile::tempdir().expect("a temporary directory") }
     }
 
     /// Where its data is.
@@ -60,10 +52,7 @@ impl EmbeddedBackend {
 
     /// How to open it.
     pub fn config(&self) -> EmbeddedConfig {
-        EmbeddedConfig {
-            fanout: SMALL,
-            ..EmbeddedConfig::new(self.path())
-        }
+        EmbeddedConfig { fanout: SMALL, ..EmbeddedConfig::new(self.path()) }
     }
 }
 
@@ -82,9 +71,7 @@ impl Backend for EmbeddedBackend {
 impl EtcdBackend {
     /// An empty one.
     pub fn start() -> Self {
-        Self {
-            process: EtcdProcess::start(),
-        }
+        Self { process: EtcdProcess::start() }
     }
 
     /// The etcd behind it.
@@ -104,19 +91,14 @@ impl EtcdBackend {
     /// Connects, as soon as etcd answers.
     pub async fn connect(&self) -> Etcd {
         for _ in 0..100 {
-            let config = EtcdConfig {
-                timeout: Duration::from_secs(1),
-                ..self.config()
-            };
+            let config = EtcdConfig { timeout: Duration::from_secs(1), ..self.config() };
             if Etcd::connect(config).await.is_ok() {
                 break;
             }
             // etcd has no sign of being ready but that it answers.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Etcd::connect(self.config())
-            .await
-            .expect("etcd answers within 10 s")
+        Etcd::connect(self.config()).await.expect("etcd answers within 10 s")
     }
 }
 

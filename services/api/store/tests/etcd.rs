@@ -12,19 +12,13 @@ mod etcd {
     use std::time::Duration;
 
     async fn put(store: &Etcd, key: &str) -> Result<Revision, Error> {
-        store
-            .commit(Commit {
-                compares: Vec::new(),
-                ops: vec![Op::put(key, "value")],
-            })
-            .await?;
+        store.commit(Commit { compares: Vec::new(), ops: vec![Op::put(key, "value")] }).await?;
         store.head().await
     }
 
     async fn next(watch: &mut WatchStream) -> Result<Batch, Error> {
         let next = tokio::time::timeout(Duration::from_secs(20), watch.next()).await;
-        next.expect("the watch delivers in time")
-            .expect("the watch goes on")
+        next.expect("the watch delivers in time").expect("the watch goes on")
     }
 
     /// Puts as soon as etcd answers again.
@@ -54,10 +48,7 @@ mod etcd {
         let head = put_eventually(&store, "/registry/after").await;
         for expected in 3..=head {
             let batch = next(&mut watch).await.unwrap();
-            assert_eq!(
-                (batch.revision, &*batch.changes[0].key),
-                (expected, "/registry/after")
-            );
+            assert_eq!((batch.revision, &*batch.changes[0].key), (expected, "/registry/after"));
         }
     }
 
@@ -89,18 +80,9 @@ mod etcd {
             put(&store, &format!("/registry/{n}")).await.unwrap();
         }
         let mut foreign = Client::connect(backend.config().endpoints, None).await.unwrap();
-        foreign
-            .compact(60, Some(CompactionOptions::new().with_physical()))
-            .await
-            .unwrap();
-        assert!(matches!(
-            next(&mut slow).await,
-            Err(Error::Compacted { requested: 1, .. })
-        ));
-        assert!(matches!(
-            store.watch(59).await.err(),
-            Some(Error::Compacted { requested: 59, .. })
-        ));
+        foreign.compact(60, Some(CompactionOptions::new().with_physical())).await.unwrap();
+        assert!(matches!(next(&mut slow).await, Err(Error::Compacted { requested: 1, .. })));
+        assert!(matches!(store.watch(59).await.err(), Some(Error::Compacted { requested: 59, .. })));
         let mut watch = store.watch(60).await.unwrap();
         assert_eq!(next(&mut watch).await.unwrap().revision, 61);
         assert_eq!(store.compact(30).await, Ok(30), "nothing more to do");
@@ -111,16 +93,11 @@ mod etcd {
         // Somebody listens, and says nothing.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", silent.local_addr().unwrap());
-        let config = EtcdConfig {
-            timeout: Duration::from_millis(300),
-            ..EtcdConfig::new([endpoint])
-        };
+        let config = EtcdConfig { timeout: Duration::from_millis(300), ..EtcdConfig::new([endpoint]) };
         let connecting = tokio::time::timeout(Duration::from_secs(5), Etcd::connect(config));
         let error = connecting.await.expect("it gives up in time").unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)), "{error}");
-        let nonsense = Etcd::connect(EtcdConfig::new(["not an address"]))
-            .await
-            .unwrap_err();
+        let nonsense = Etcd::connect(EtcdConfig::new(["not an address"])).await.unwrap_err();
         assert!(matches!(nonsense, Error::Invalid(_)), "{nonsense}");
     }
 }

@@ -38,21 +38,13 @@ pub struct Api<K> {
 
 impl<K: Object> Api<K> {
     pub(crate) fn new(raw: RawApi) -> Self {
-        Self {
-            raw,
-            namespace: "".into(),
-            kind: PhantomData,
-        }
+        Self { raw, namespace: "".into(), kind: PhantomData }
     }
 
     /// The same verbs in one namespace; "" is all of them, or the place of kinds outside namespaces.
     #[must_use]
     pub fn namespaced(&self, namespace: &str) -> Self {
-        Self {
-            raw: self.raw.clone(),
-            namespace: namespace.into(),
-            kind: PhantomData,
-        }
+        Self { raw: self.raw.clone(), namespace: namespace.into(), kind: PhantomData }
     }
 
     /// The namespace; "" for all.
@@ -67,11 +59,8 @@ impl<K: Object> Api<K> {
 
     /// Reads the latest state of one object.
     pub async fn get(&self, name: &str) -> Result<K, ApiError> {
-        let request = GetRequest {
-            namespace: self.namespace.to_string(),
-            name: name.to_owned(),
-            ..Default::default()
-        };
+        let request =
+            GetRequest { namespace: self.namespace.to_string(), name: name.to_owned(), ..Default::default() };
         decode(self.raw.get(request).await?)
     }
 
@@ -81,10 +70,7 @@ impl<K: Object> Api<K> {
     pub async fn list(&self, params: &ListParams) -> Result<List<K>, ApiError> {
         let list = self.list_raw(params).await?;
         let items = list.items.into_iter().map(decode).collect::<Result<_, _>>()?;
-        Ok(List {
-            items,
-            metadata: list.metadata.unwrap_or_default(),
-        })
+        Ok(List { items, metadata: list.metadata.unwrap_or_default() })
     }
 
     /// The same, objects encoded.
@@ -103,22 +89,12 @@ impl<K: Object> Api<K> {
         let mut token = String::new();
         loop {
             let request = params.request(&self.namespace, PAGE, &token);
-            let page = self
-                .raw
-                .list(request)
-                .await
-                .map_err(|error| (error, !token.is_empty()))?;
+            let page = self.raw.list(request).await.map_err(|error| (error, !token.is_empty()))?;
             let metadata = page.metadata.unwrap_or_default();
             items.extend(page.items);
             if metadata.r#continue.is_empty() {
-                let metadata = ListMeta {
-                    resource_version: metadata.resource_version,
-                    ..Default::default()
-                };
-                return Ok(RawList {
-                    metadata: Some(metadata),
-                    items,
-                });
+                let metadata = ListMeta { resource_version: metadata.resource_version, ..Default::default() };
+                return Ok(RawList { metadata: Some(metadata), items });
             }
             token = metadata.r#continue;
         }
@@ -162,18 +138,8 @@ impl<K: Object> Api<K> {
     /// Deletes an object, or begins its graceful deletion.
     pub async fn delete(&self, name: &str, options: DeleteOptions) -> Result<Deleted<K>, ApiError> {
         let (namespace, name) = (self.namespace.to_string(), name.to_owned());
-        let deleted = self
-            .raw
-            .delete(DeleteRequest {
-                namespace,
-                name,
-                options: Some(options),
-            })
-            .await?;
-        Ok(Deleted {
-            object: decode(deleted.object)?,
-            removed: deleted.removed,
-        })
+        let deleted = self.raw.delete(DeleteRequest { namespace, name, options: Some(options) }).await?;
+        Ok(Deleted { object: decode(deleted.object)?, removed: deleted.removed })
     }
 
     /// Deletes all that a list would show; answers with it.
@@ -183,18 +149,10 @@ impl<K: Object> Api<K> {
         options: DeleteOptions,
     ) -> Result<List<K>, ApiError> {
         let list = Some(params.request(&self.namespace, 0, ""));
-        let list = self
-            .raw
-            .delete_collection(DeleteCollectionRequest {
-                list,
-                options: Some(options),
-            })
-            .await?;
+        let list =
+            self.raw.delete_collection(DeleteCollectionRequest { list, options: Some(options) }).await?;
         let items = list.items.into_iter().map(decode).collect::<Result<_, _>>()?;
-        Ok(List {
-            items,
-            metadata: list.metadata.unwrap_or_default(),
-        })
+        Ok(List { items, metadata: list.metadata.unwrap_or_default() })
     }
 
     /// A client of all namespaces writes where the object says.
@@ -228,11 +186,7 @@ impl<K: Object> Api<K> {
 
 impl<K> Clone for Api<K> {
     fn clone(&self) -> Self {
-        Self {
-            raw: self.raw.clone(),
-            namespace: self.namespace.clone(),
-            kind: PhantomData,
-        }
+        Self { raw: self.raw.clone(), namespace: self.namespace.clone(), kind: PhantomData }
     }
 }
 

@@ -119,9 +119,7 @@ impl Channel {
         Self::new(tower::service_fn(move |mut request: Request<Body>| {
             request.extensions_mut().insert(peer.clone());
             let context = trace::extract(request.headers());
-            let span = context
-                .map(|context| tracer.child_of("request", context))
-                .unwrap_or_default();
+            let span = context.map(|context| tracer.child_of("request", context)).unwrap_or_default();
             let response = service.clone().oneshot(request);
             let response = async move { response.await.map(|response| response.map(Body::new)) };
             tracer.scope(context, span.kind(SpanKind::Server).instrument(response))
@@ -135,9 +133,7 @@ impl Channel {
         S::Future: Send + 'static,
     {
         let service = service.map_err(|error: S::Error| unavailable(error.into()));
-        Self {
-            inner: BoxCloneSyncService::new(service),
-        }
+        Self { inner: BoxCloneSyncService::new(service) }
     }
 }
 
@@ -190,10 +186,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 impl Endpoints {
     fn endpoint(&self, address: &str) -> Result<Endpoint, ConnectError> {
         let scheme = if self.identity.is_some() { "https" } else { "http" };
-        let bad = |source| ConnectError::Address {
-            address: address.to_owned(),
-            source,
-        };
+        let bad = |source| ConnectError::Address { address: address.to_owned(), source };
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
             .map_err(bad)?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -207,26 +200,17 @@ impl Endpoints {
         let Some(identity) = &self.identity else {
             return Ok(endpoint);
         };
-        let tls = |source| ConnectError::Tls {
-            address: address.to_owned(),
-            source,
-        };
+        let tls = |source| ConnectError::Tls { address: address.to_owned(), source };
         endpoint.tls_config(self.tls(identity, address)).map_err(tls)
     }
 
     fn tls(&self, identity: &Identity, address: &str) -> ClientTlsConfig {
         let config = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&identity.ca_pem))
-            .identity(transport::Identity::from_pem(
-                &identity.cert_pem,
-                &identity.key_pem,
-            ))
+            .identity(transport::Identity::from_pem(&identity.cert_pem, &identity.key_pem))
             .timeout(CONNECT_TIMEOUT);
         // tonic would take an IPv6 address with its brackets, which no certificate has.
-        let bracketed = address
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-            .map(|(host, _)| host);
+        let bracketed = address.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(host, _)| host);
         match self.server_name.as_deref().or(bracketed) {
             Some(name) => config.domain_name(name),
             None => config,

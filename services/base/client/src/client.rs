@@ -46,16 +46,8 @@ pub(crate) struct CallOptions {
 impl Client {
     /// Calls and watches over `channel`; unary calls get 30 seconds.
     pub fn new(channel: Channel) -> Self {
-        let options = CallOptions {
-            deadline: DEADLINE,
-            user_agent: None,
-            user: None,
-        };
-        Self {
-            calls: channel.clone(),
-            watches: channel,
-            options,
-        }
+        let options = CallOptions { deadline: DEADLINE, user_agent: None, user: None };
+        Self { calls: channel.clone(), watches: channel, options }
     }
 
     /// Sends streams over their own channel, so that a slow one cannot hold up the calls of a shared connection.
@@ -94,12 +86,7 @@ impl Client {
 
     /// The verbs of a noun's service, for instance `keelson.v1.Pods`, on encoded objects.
     pub fn raw(&self, service: &str) -> RawApi {
-        RawApi::new(
-            service,
-            self.calls.clone(),
-            self.watches.clone(),
-            self.options.clone(),
-        )
+        RawApi::new(service, self.calls.clone(), self.watches.clone(), self.options.clone())
     }
 
     /// The channel of unary calls, for generated clients of other services.
@@ -119,10 +106,7 @@ impl ForwardedUser {
     /// Fails with `Unauthorized` if a name cannot be sent: metadata is printable ASCII, and half a user is another one.
     pub fn try_new<'a>(name: &str, groups: impl IntoIterator<Item = &'a str>) -> Result<Self, ApiError> {
         let groups = groups.into_iter().map(sendable).collect::<Result<_, _>>()?;
-        Ok(Self {
-            name: sendable(name)?,
-            groups,
-        })
+        Ok(Self { name: sendable(name)?, groups })
     }
 }
 

@@ -36,9 +36,7 @@ impl Expectations {
 
     /// Whether all that `owner` expected has been seen or given up, so that its numbers can be trusted.
     pub fn satisfied(&self, owner: &ObjectKey) -> bool {
-        self.lock()
-            .get(owner)
-            .is_none_or(|expected| expected.is_met() || expected.since.elapsed() >= GIVE_UP)
+        self.lock().get(owner).is_none_or(|expected| expected.is_met() || expected.since.elapsed() >= GIVE_UP)
     }
 
     /// Call before creating `count` objects for `owner`.
@@ -53,9 +51,7 @@ impl Expectations {
 
     /// An object of `owner` appeared, or could not be created.
     pub fn creation_observed(&self, owner: &ObjectKey) {
-        self.observe(owner, |expected| {
-            expected.creations = expected.creations.saturating_sub(1)
-        });
+        self.observe(owner, |expected| expected.creations = expected.creations.saturating_sub(1));
     }
 
     /// The object with this uid is going or gone, or could not be deleted.
@@ -73,11 +69,7 @@ impl Expectations {
     fn expect(&self, owner: &ObjectKey, change: impl FnOnce(&mut Expected)) {
         let mut owners = self.lock();
         let now = Instant::now();
-        let fresh = || Expected {
-            creations: 0,
-            deletions: HashSet::new(),
-            since: now,
-        };
+        let fresh = || Expected { creations: 0, deletions: HashSet::new(), since: now };
         let expected = owners.entry(owner.clone()).or_insert_with(fresh);
         if now.duration_since(expected.since) >= GIVE_UP {
             *expected = fresh();
@@ -115,10 +107,7 @@ mod tests {
     use super::*;
 
     fn owner() -> ObjectKey {
-        ObjectKey {
-            namespace: "default".into(),
-            name: "web".into(),
-        }
+        ObjectKey { namespace: "default".into(), name: "web".into() }
     }
 
     #[tokio::test(start_paused = true)]
@@ -166,10 +155,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn owners_are_apart_and_forgotten() {
         let expectations = Expectations::new();
-        let other = ObjectKey {
-            namespace: "other".into(),
-            name: "web".into(),
-        };
+        let other = ObjectKey { namespace: "other".into(), name: "web".into() };
         expectations.expect_creations(&owner(), 1);
         assert!(expectations.satisfied(&other));
         expectations.forget(&owner());

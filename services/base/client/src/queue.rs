@@ -49,13 +49,8 @@ impl<T: Eq + Hash + Ord + Clone> WorkQueue<T> {
 
     /// An empty queue whose failed keys come back after `first`, doubling up to `max`.
     pub fn with_retry(first: Duration, max: Duration) -> Self {
-        let shared = Shared {
-            state: Mutex::new(State::new(first, max)),
-            changed: Notify::new(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { state: Mutex::new(State::new(first, max)), changed: Notify::new() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Adds a key; nothing happens if it waits already.
@@ -97,11 +92,7 @@ impl<T: Eq + Hash + Ord + Clone> WorkQueue<T> {
             changed.as_mut().enable();
             let due = match self.take() {
                 Ready::Key { key, cause } => {
-                    return Some(Item {
-                        key,
-                        cause,
-                        queue: self.clone(),
-                    });
+                    return Some(Item { key, cause, queue: self.clone() });
                 }
                 Ready::ShutDown => return None,
                 Ready::At(due) => Some(due),
@@ -163,9 +154,7 @@ impl<T: Eq + Hash + Ord + Clone> Default for WorkQueue<T> {
 
 impl<T> Clone for WorkQueue<T> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-        }
+        Self { shared: self.shared.clone() }
     }
 }
 
@@ -215,10 +204,7 @@ impl<T: Eq + Hash + Ord + Clone> Drop for Item<T> {
 
 impl<T: Eq + Hash + Ord + Clone + fmt::Debug> fmt::Debug for Item<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Item")
-            .field("key", &self.key)
-            .field("cause", &self.cause)
-            .finish()
+        f.debug_struct("Item").field("key", &self.key).field("cause", &self.cause).finish()
     }
 }
 

@@ -148,10 +148,7 @@ impl RawApi {
             grpc.server_streaming(request, path, BytesCodec).await
         };
         let stream = self.within_deadline(method, call).await?;
-        Ok(Messages {
-            stream,
-            message: PhantomData,
-        })
+        Ok(Messages { stream, message: PhantomData })
     }
 
     /// Waits for an answer. A server may get the deadline too, but it may be the server that does not answer.
@@ -185,9 +182,7 @@ impl RawApi {
 
 impl fmt::Debug for RawApi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawApi")
-            .field("service", &self.service)
-            .finish_non_exhaustive()
+        f.debug_struct("RawApi").field("service", &self.service).finish_non_exhaustive()
     }
 }
 

@@ -52,25 +52,16 @@ impl Recorder {
     /// `tasks`.
     pub fn spawn(tasks: &Tasks, client: &Client, component: &str, host: &str) -> Self {
         let (notes, notes_rx) = mpsc::channel(WAITING);
-        let source = Arc::new(EventSource {
-            component: component.to_owned(),
-            host: host.to_owned(),
-        });
+        let source = Arc::new(EventSource { component: component.to_owned(), host: host.to_owned() });
         let writer = Writer::new(client.api::<Event>(), source.clone());
         let draining = tasks.draining();
         tasks.spawn("events", writer.run(notes_rx, draining));
-        Self {
-            notes: Some(notes),
-            source,
-        }
+        Self { notes: Some(notes), source }
     }
 
     /// Tells nobody: for tests and tools.
     pub fn off() -> Self {
-        Self {
-            notes: None,
-            source: Arc::default(),
-        }
+        Self { notes: None, source: Arc::default() }
     }
 
     /// Tells of `object` that, for `reason` (one CamelCase word), `message`. Never waits.
@@ -78,12 +69,7 @@ impl Recorder {
         let Some(notes) = &self.notes else {
             return;
         };
-        let note = Note {
-            object: object.clone(),
-            kind,
-            reason: reason.to_owned(),
-            message: message.into(),
-        };
+        let note = Note { object: object.clone(), kind, reason: reason.to_owned(), message: message.into() };
         if notes.try_send(note).is_err() {
             tracing::warn!(component = %self.source.component, reason, object = %object.name, "event dropped: too many wait");
         }
@@ -102,9 +88,7 @@ impl Recorder {
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
+        f.debug_struct("Recorder").field("source", &self.source).finish_non_exhaustive()
     }
 }
 

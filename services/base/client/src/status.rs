@@ -31,15 +31,8 @@ pub fn to_grpc(error: ApiError) -> tonic::Status {
     cut_text(&mut status.message, MAX_TEXT);
     let mut message = status.message.clone();
     cut_text(&mut message, MAX_GRPC_MESSAGE);
-    let details = vec![Any {
-        type_url: STATUS_TYPE.to_owned(),
-        value: status.encode_to_vec(),
-    }];
-    let details = rpc::Status {
-        code: code as i32,
-        message: message.clone(),
-        details,
-    };
+    let details = vec![Any { type_url: STATUS_TYPE.to_owned(), value: status.encode_to_vec() }];
+    let details = rpc::Status { code: code as i32, message: message.clone(), details };
     tonic::Status::with_details(code, message, Bytes::from(details.encode_to_vec()))
 }
 
@@ -56,14 +49,7 @@ pub fn from_grpc(status: tonic::Status) -> ApiError {
         Code::OutOfRange if message.starts_with(TOO_LARGE) => Reason::RequestEntityTooLarge,
         code => Reason::from_grpc(code as i32),
     };
-    ApiError::new(
-        reason,
-        if message.is_empty() {
-            status.code().description()
-        } else {
-            message
-        },
-    )
+    ApiError::new(reason, if message.is_empty() { status.code().description() } else { message })
 }
 
 /// The Kubernetes `Status` among the details.
@@ -100,10 +86,7 @@ fn cut_text(text: &mut String, max: usize) {
     if text.len() <= max {
         return;
     }
-    let end = (0..=max - MARK.len())
-        .rev()
-        .find(|&end| text.is_char_boundary(end))
-        .unwrap_or_default();
+    let end = (0..=max - MARK.len()).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
     text.truncate(end);
     text.push_str(MARK);
 }
@@ -122,15 +105,9 @@ mod tests {
             message: message.into(),
             field: format!("spec.f[{n}]"),
         };
-        let details = StatusDetails {
-            causes: (0..count).map(cause).collect(),
-            ..Default::default()
-        };
+        let details = StatusDetails { causes: (0..count).map(cause).collect(), ..Default::default() };
         let error = ApiError::new(Reason::Invalid, "Pod \"web\" is invalid");
-        ApiError::from_status(Status {
-            details: Some(details),
-            ..error.into_status()
-        })
+        ApiError::from_status(Status { details: Some(details), ..error.into_status() })
     }
 
     fn causes(error: &ApiError) -> &[StatusCause] {
@@ -143,15 +120,9 @@ mod tests {
             (ApiError::not_found("pods", "web"), Code::NotFound),
             (ApiError::already_exists("pods", "web"), Code::AlreadyExists),
             (ApiError::conflict("pods", "web"), Code::Aborted),
-            (
-                ApiError::expired("too old resource version: 1 (5)"),
-                Code::OutOfRange,
-            ),
+            (ApiError::expired("too old resource version: 1 (5)"), Code::OutOfRange),
             (ApiError::gone("gone"), Code::OutOfRange),
-            (
-                ApiError::too_many_requests("slow down", Duration::from_secs(3)),
-                Code::ResourceExhausted,
-            ),
+            (ApiError::too_many_requests("slow down", Duration::from_secs(3)), Code::ResourceExhausted),
             (ApiError::unauthorized("who?"), Code::Unauthenticated),
             (ApiError::internal("naïve \n line"), Code::Internal),
             (with_causes(MAX_CAUSES, "bad"), Code::InvalidArgument),
@@ -190,22 +161,10 @@ mod tests {
     fn a_status_without_details_goes_by_its_code() {
         let too_large = format!("{TOO_LARGE}: found 99 bytes, the limit is: 9 bytes");
         let table = [
-            (
-                tonic::Status::unavailable("down"),
-                Reason::ServiceUnavailable,
-                "down",
-            ),
-            (
-                tonic::Status::not_found(""),
-                Reason::NotFound,
-                Code::NotFound.description(),
-            ),
+            (tonic::Status::unavailable("down"), Reason::ServiceUnavailable, "down"),
+            (tonic::Status::not_found(""), Reason::NotFound, Code::NotFound.description()),
             (tonic::Status::out_of_range("old"), Reason::Expired, "old"),
-            (
-                tonic::Status::out_of_range(&too_large),
-                Reason::RequestEntityTooLarge,
-                &too_large,
-            ),
+            (tonic::Status::out_of_range(&too_large), Reason::RequestEntityTooLarge, &too_large),
             (tonic::Status::unknown("?"), Reason::InternalError, "?"),
             (
                 tonic::Status::with_details(Code::NotFound, "x", Bytes::from_static(b"\xff")),

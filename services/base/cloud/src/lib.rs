@@ -54,9 +54,7 @@ pub struct CloudError {
 /// `instances` it has now. Nodes of other providers, or of none, are not for this one to judge.
 pub fn is_gone(node: &Node, provider: &str, instances: &[Instance]) -> bool {
     let id = &node.spec.provider_id;
-    let is_ours = id
-        .strip_prefix(provider)
-        .is_some_and(|rest| rest.starts_with("://"));
+    let is_ours = id.strip_prefix(provider).is_some_and(|rest| rest.starts_with("://"));
     is_ours && !instances.iter().any(|instance| instance.provider_id == *id)
 }
 
@@ -66,11 +64,8 @@ mod tests {
 
     #[test]
     fn only_a_providers_own_node_can_be_gone() {
-        let instance = Instance {
-            node_name: "n1".into(),
-            provider_id: "local://n1".into(),
-            addresses: Vec::new(),
-        };
+        let instance =
+            Instance { node_name: "n1".into(), provider_id: "local://n1".into(), addresses: Vec::new() };
         let table = [
             ("local://n1", false, "it is there"),
             ("local://n2", true, "ours, and not there"),
@@ -82,11 +77,7 @@ mod tests {
         for (id, gone, why) in table {
             let mut node = Node::default();
             node.spec.provider_id = id.into();
-            assert_eq!(
-                is_gone(&node, "local", std::slice::from_ref(&instance)),
-                gone,
-                "{id:?}: {why}"
-            );
+            assert_eq!(is_gone(&node, "local", std::slice::from_ref(&instance)), gone, "{id:?}: {why}");
         }
     }
 }

@@ -20,14 +20,7 @@ impl Backoff {
     /// Doubles from `initial` to `max` with a jitter of 0.2.
     pub fn new(initial: Duration, max: Duration) -> Self {
         let initial = initial.min(max);
-        Self {
-            initial,
-            max,
-            factor: 2.0,
-            jitter: 0.2,
-            next: initial,
-            rng: fastrand::Rng::new(),
-        }
+        Self { initial, max, factor: 2.0, jitter: 0.2, next: initial, rng: fastrand::Rng::new() }
     }
 
     /// What a delay is multiplied by to get the next; below 1 counts as 1.
@@ -90,16 +83,8 @@ mod tests {
         let s = Duration::from_secs;
         let exact = |initial, max, factor| Backoff::new(initial, max).factor(factor).jitter(0.0);
         let table = [
-            (
-                "doubles to the maximum",
-                exact(s(1), s(5), 2.0),
-                [1.0, 2.0, 4.0, 5.0, 5.0],
-            ),
-            (
-                "any factor",
-                exact(s(2), s(100), 1.5),
-                [2.0, 3.0, 4.5, 6.75, 10.125],
-            ),
+            ("doubles to the maximum", exact(s(1), s(5), 2.0), [1.0, 2.0, 4.0, 5.0, 5.0]),
+            ("any factor", exact(s(2), s(100), 1.5), [2.0, 3.0, 4.5, 6.75, 10.125]),
             ("never shrinks", exact(s(3), s(9), 0.1), [3.0; 5]),
             ("initial above maximum", exact(s(9), s(3), 2.0), [3.0; 5]),
             ("zero stays zero", exact(s(0), s(3), 2.0), [0.0; 5]),
@@ -113,11 +98,7 @@ mod tests {
 
     #[test]
     fn jitter_shortens_within_its_bound_and_repeats_with_the_seed() {
-        let new = |seed| {
-            Backoff::new(Duration::from_secs(8), Duration::from_secs(8))
-                .jitter(0.5)
-                .seed(seed)
-        };
+        let new = |seed| Backoff::new(Duration::from_secs(8), Duration::from_secs(8)).jitter(0.5).seed(seed);
         let delays = seconds(&mut new(7), 1000);
         assert!(delays.iter().all(|&delay| (4.0..=8.0).contains(&delay)));
         let mean = delays.iter().sum::<f64>() / 1000.0;
@@ -128,9 +109,7 @@ mod tests {
 
     #[test]
     fn endless_growth_does_not_overflow() {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::MAX)
-            .factor(1e9)
-            .jitter(0.0);
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::MAX).factor(1e9).jitter(0.0);
         assert_eq!(backoff.nth(100), Some(Duration::MAX));
     }
 }

@@ -62,10 +62,7 @@ pub struct TlsFlags {
 
 impl Default for LogFlags {
     fn default() -> Self {
-        Self {
-            log: "warn".to_owned(),
-            log_format: LogFormat::Text,
-        }
+        Self { log: "warn".to_owned(), log_format: LogFormat::Text }
     }
 }
 
@@ -146,21 +143,13 @@ mod tests {
 
     #[test]
     fn groups_parse_together() {
-        let args = [
-            "x",
-            "--log_format=json",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin_address=[::1]:8080",
-        ];
+        let args = ["x", "--log_format=json", "--listen", "127.0.0.1:0", "--admin_address=[::1]:8080"];
         let flags = Flags::parse_from(normalize_args(args.map(OsString::from)));
         assert_eq!(flags.log.log_format, LogFormat::Json);
         assert_eq!(flags.listen.listen, Some("127.0.0.1:0".parse().unwrap()));
         assert_eq!(flags.admin.admin_address, Some("[::1]:8080".parse().unwrap()));
         assert!(flags.tls.identity().unwrap().is_none());
-        let half = Flags::try_parse_from(["x", "--tls-cert-file=a"])
-            .unwrap_err()
-            .to_string();
+        let half = Flags::try_parse_from(["x", "--tls-cert-file=a"]).unwrap_err().to_string();
         assert!(half.contains("--tls-private-key-file"), "{half}");
     }
 }

@@ -52,21 +52,9 @@ mod tests {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
         };
-        let mut answers = client
-            .server_reflection_info(stream::iter([request]))
-            .await
-            .unwrap()
-            .into_inner();
-        let answer = answers
-            .message()
-            .await
-            .unwrap()
-            .unwrap()
-            .message_response
-            .unwrap();
-        let MessageResponse::ListServicesResponse(list) = answer else {
-            panic!("{answer:?}")
-        };
+        let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
+        let answer = answers.message().await.unwrap().unwrap().message_response.unwrap();
+        let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
         let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
         assert!(names.contains(&"grpc.health.v1.Health"), "{names:?}");
     }

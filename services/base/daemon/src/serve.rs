@@ -96,10 +96,7 @@ pub async fn serve(
         tracer: options.tracer,
         drain: drain.clone(),
     });
-    let connections = Connections {
-        tracker: TaskTracker::new(),
-        cut: CancellationToken::new(),
-    };
+    let connections = Connections { tracker: TaskTracker::new(), cut: CancellationToken::new() };
     let _cut_on_drop = connections.cut.clone().drop_guard();
     tokio::select! {
         () = connections.accept_from(&listener, &server, options.max_connections) => {}
@@ -108,15 +105,9 @@ pub async fn serve(
     // Closes the port: whoever connects now is refused rather than left waiting.
     drop(listener);
     connections.tracker.close();
-    if tokio::time::timeout(options.grace, connections.tracker.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(options.grace, connections.tracker.wait()).await.is_err() {
         let left = connections.tracker.len();
-        tracing::warn!(
-            connections = left,
-            "cutting connections that did not finish in time"
-        );
+        tracing::warn!(connections = left, "cutting connections that did not finish in time");
     }
 }
 
@@ -129,11 +120,10 @@ impl Connections {
         while let Ok(permit) = room.clone().acquire_owned().await {
             let (stream, remote) = listener.accept().await;
             let served = server.clone().connection(stream, remote);
-            self.tracker
-                .spawn(self.cut.clone().run_until_cancelled_owned(async move {
-                    served.await;
-                    drop(permit);
-                }));
+            self.tracker.spawn(self.cut.clone().run_until_cancelled_owned(async move {
+                served.await;
+                drop(permit);
+            }));
         }
     }
 }

@@ -75,10 +75,7 @@ mod tests {
         let tasks = Tasks::new();
         tasks.spawn_critical("api", async { Err::<(), _>("disk is full") });
         let ended = run_until_shutdown(&tasks, Signals::listen().unwrap(), Duration::from_secs(1)).await;
-        assert_eq!(
-            ended.unwrap_err().to_string(),
-            "task \"api\" failed: disk is full"
-        );
+        assert_eq!(ended.unwrap_err().to_string(), "task \"api\" failed: disk is full");
     }
 
     #[tokio::test(start_paused = true)]
@@ -87,8 +84,6 @@ mod tests {
         let drain = tasks.drain();
         tasks.spawn_critical("api", async move { drain.signaled().await });
         tasks.shutdown();
-        run_until_shutdown(&tasks, Signals::listen().unwrap(), Duration::from_secs(1))
-            .await
-            .unwrap();
+        run_until_shutdown(&tasks, Signals::listen().unwrap(), Duration::from_secs(1)).await.unwrap();
     }
 }

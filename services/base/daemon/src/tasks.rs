@@ -78,11 +78,8 @@ impl Tasks {
     /// The tasks of a process whose spans go to `tracer`.
     pub fn with_tracer(tracer: Tracer) -> Self {
         let drain = CancellationToken::new();
-        let process = Process {
-            drain: drain.clone(),
-            failure: watch::Sender::new(None),
-            running: Mutex::default(),
-        };
+        let process =
+            Process { drain: drain.clone(), failure: watch::Sender::new(None), running: Mutex::default() };
         Self::from_node(Node {
             path: String::new(),
             tracker: TaskTracker::new(),
@@ -156,11 +153,7 @@ impl Tasks {
     pub fn failed(&self) -> impl Future<Output = TaskFailure> + Send + use<> {
         let mut failure = self.node.process.failure.subscribe();
         async move {
-            let first = failure
-                .wait_for(Option::is_some)
-                .await
-                .ok()
-                .and_then(|first| first.clone());
+            let first = failure.wait_for(Option::is_some).await.ok().and_then(|first| first.clone());
             match first {
                 Some(first) => first,
                 // The process is gone, and so is whoever could fail.
@@ -173,9 +166,7 @@ impl Tasks {
     pub async fn join(&self, grace: Duration) -> Result<(), TaskError> {
         self.shutdown();
         self.node.tracker.close();
-        let in_time = tokio::time::timeout(grace, self.node.tracker.wait())
-            .await
-            .is_ok();
+        let in_time = tokio::time::timeout(grace, self.node.tracker.wait()).await.is_ok();
         let late = if in_time { Vec::new() } else { self.abort().await };
         match self.node.process.failure.borrow().clone() {
             Some(failure) => Err(TaskError::Failed(failure)),
@@ -188,12 +179,7 @@ impl Tasks {
     pub fn running(&self) -> Vec<String> {
         let prefix = self.node.path_of("");
         let running = self.node.process.running();
-        running
-            .names
-            .values()
-            .filter(|name| name.starts_with(&prefix))
-            .cloned()
-            .collect()
+        running.names.values().filter(|name| name.starts_with(&prefix)).cloned().collect()
     }
 
     /// Drops the futures of all tasks; returns the names of those that were running.
@@ -201,10 +187,7 @@ impl Tasks {
         let late = self.running();
         tracing::warn!(tasks = ?late, "grace period is over, aborting tasks");
         self.node.abort.cancel();
-        if tokio::time::timeout(ABORT_GRACE, self.node.tracker.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(ABORT_GRACE, self.node.tracker.wait()).await.is_err() {
             tracing::error!(tasks = ?self.running(), "tasks block their thread and cannot be aborted");
         }
         late
@@ -232,10 +215,7 @@ impl Tasks {
                 () = node.abort.cancelled() => tracing::debug!("aborted"),
             }
         };
-        self.node
-            .tracker
-            .spawn(supervised.instrument(span))
-            .abort_handle()
+        self.node.tracker.spawn(supervised.instrument(span)).abort_handle()
     }
 
     fn from_node(node: Node) -> Self {
@@ -253,11 +233,7 @@ impl Default for Tasks {
 
 impl Node {
     fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", self.path)
-        }
+        if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
     }
 
     fn enter(&self, path: String) -> Entry {
@@ -287,10 +263,7 @@ impl Node {
             }
             _ => {}
         }
-        let failure = TaskFailure {
-            task: path.to_owned(),
-            cause,
-        };
+        let failure = TaskFailure { task: path.to_owned(), cause };
         tracing::error!("{failure}; stopping");
         self.process.failure.send_if_modified(|first| {
             let is_first = first.is_none();

@@ -28,25 +28,16 @@ pub enum InitError {
 pub fn init(flags: &LogFlags) -> Result<(), InitError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(&flags.log)?)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(&flags.log)?).with_writer(io::stderr);
     match flags.log_format {
-        LogFormat::Text => builder
-            .with_ansi(io::stderr().is_terminal())
-            .compact()
-            .finish()
-            .try_init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).compact().finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     }
     .map_err(InitError::AlreadySet)
 }
 
 fn filter(text: &str) -> Result<EnvFilter, InitError> {
-    EnvFilter::try_new(text).map_err(|source| InitError::Filter {
-        filter: text.to_owned(),
-        source,
-    })
+    EnvFilter::try_new(text).map_err(|source| InitError::Filter { filter: text.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -59,11 +50,6 @@ mod tests {
             assert!(filter(good).is_ok(), "{good}");
         }
         let error = filter("keelson_api=loud").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("--log \"keelson_api=loud\" is not a log filter"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("--log \"keelson_api=loud\" is not a log filter"), "{error}");
     }
 }

@@ -43,9 +43,7 @@ pub fn current() -> Option<TraceContext> {
 
 /// The tracer of the running task; off if nobody set one.
 pub fn tracer() -> Tracer {
-    CURRENT
-        .try_with(|current| current.tracer.clone())
-        .unwrap_or_default()
+    CURRENT.try_with(|current| current.tracer.clone()).unwrap_or_default()
 }
 
 /// Runs `future` on behalf of `context` (`None`: of no trace), with the tracer of the running task.

@@ -79,25 +79,13 @@ pub(crate) fn reachable_ip(value: &str, path: &Path, errors: &mut ErrorList) {
     };
     let (link_local, link_local_multicast) = match address {
         IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[..3] == [224, 0, 0]),
-        IpAddr::V6(v6) => (
-            v6.segments()[0] & 0xffc0 == 0xfe80,
-            v6.segments()[0] & 0xff0f == 0xff02,
-        ),
+        IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0 == 0xfe80, v6.segments()[0] & 0xff0f == 0xff02),
     };
     let faults = [
         (address.is_unspecified(), "may not be unspecified (0.0.0.0 or ::)"),
-        (
-            address.is_loopback(),
-            "may not be in the loopback range (127.0.0.0/8, ::1/128)",
-        ),
-        (
-            link_local,
-            "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
-        ),
-        (
-            link_local_multicast,
-            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
-        ),
+        (address.is_loopback(), "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        (link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        (link_local_multicast, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
     ];
     for (_, why) in faults.into_iter().filter(|(is, _)| *is) {
         errors.push(FieldError::invalid(path, value, why));
@@ -151,29 +139,14 @@ mod tests {
             ("host", 1),
         ];
         for (address, expected) in table {
-            assert_eq!(
-                faults(|path, errors| reachable_ip(address, path, errors)),
-                expected,
-                "{address}"
-            );
+            assert_eq!(faults(|path, errors| reachable_ip(address, path, errors)), expected, "{address}");
         }
     }
 
     #[test]
     fn paths_stay_below_their_directory() {
-        for (value, expected) in [
-            ("a/b", 0),
-            ("", 0),
-            ("a..b/c", 0),
-            ("/a", 1),
-            ("a/../b", 1),
-            ("/..", 2),
-        ] {
-            assert_eq!(
-                faults(|path, errors| descending_path(value, path, errors)),
-                expected,
-                "{value}"
-            );
+        for (value, expected) in [("a/b", 0), ("", 0), ("a..b/c", 0), ("/a", 1), ("a/../b", 1), ("/..", 2)] {
+            assert_eq!(faults(|path, errors| descending_path(value, path, errors)), expected, "{value}");
         }
     }
 
@@ -188,11 +161,7 @@ mod tests {
             ("80".to_owned().into(), false),
         ];
         for (port, good) in table {
-            assert_eq!(
-                faults(|path, errors| port_or_name(&port, path, errors)) == 0,
-                good,
-                "{port}"
-            );
+            assert_eq!(faults(|path, errors| port_or_name(&port, path, errors)) == 0, good, "{port}");
         }
     }
 }

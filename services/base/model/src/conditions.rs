@@ -44,11 +44,7 @@ pub fn set<C: Condition>(conditions: &mut Vec<C>, mut condition: C, now: Time) -
     };
     let is_same_status = old.status() == condition.status();
     let is_same = is_same_status && old.explanation() == condition.explanation();
-    let since = if is_same_status {
-        old.last_transition().take()
-    } else {
-        None
-    };
+    let since = if is_same_status { old.last_transition().take() } else { None };
     *condition.last_transition() = since.or(Some(now));
     *old = condition;
     !is_same
@@ -76,12 +72,7 @@ macro_rules! condition {
     )*};
 }
 
-condition!(
-    PodCondition,
-    NodeCondition,
-    NamespaceCondition,
-    ReplicationControllerCondition
-);
+condition!(PodCondition, NodeCondition, NamespaceCondition, ReplicationControllerCondition);
 
 #[cfg(test)]
 mod tests {
@@ -116,11 +107,7 @@ mod tests {
             let heartbeat = condition.last_heartbeat_time;
             assert_eq!(set(&mut conditions, condition, at(now)), is_change, "at {now}");
             assert_eq!(conditions.len(), 1);
-            assert_eq!(
-                conditions[0].last_transition_time,
-                Some(at(transition)),
-                "at {now}"
-            );
+            assert_eq!(conditions[0].last_transition_time, Some(at(transition)), "at {now}");
             assert_eq!(conditions[0].last_heartbeat_time, heartbeat, "at {now}");
         }
     }
@@ -128,10 +115,7 @@ mod tests {
     #[test]
     fn questions_do_not_mix() {
         let mut conditions = vec![ready(FALSE, "", 0)];
-        let full = NodeCondition {
-            r#type: "DiskPressure".to_owned(),
-            ..ready(TRUE, "", 0)
-        };
+        let full = NodeCondition { r#type: "DiskPressure".to_owned(), ..ready(TRUE, "", 0) };
         assert!(set(&mut conditions, full, at(1)));
         assert!(is_true(&conditions, "DiskPressure") && !is_true(&conditions, "Ready"));
         assert!(!is_true(&conditions, "MemoryPressure"));

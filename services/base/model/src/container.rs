@@ -18,10 +18,7 @@ pub const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
 
 /// Whether the container may write to the whole machine.
 pub fn is_privileged(container: &Container) -> bool {
-    container
-        .security_context
-        .as_ref()
-        .is_some_and(|context| context.privileged == Some(true))
+    container.security_context.as_ref().is_some_and(|context| context.privileged == Some(true))
 }
 
 /// Whether an init container keeps running beside the others (a sidecar).
@@ -33,13 +30,7 @@ pub fn is_sidecar(container: &Container) -> bool {
 pub fn port_number(container: &Container, port: &keelson_proto::intstr::IntOrString) -> Option<u16> {
     let number = match port.as_str() {
         None => port.int_val,
-        Some(name) => {
-            container
-                .ports
-                .iter()
-                .find(|port| port.name == name)?
-                .container_port
-        }
+        Some(name) => container.ports.iter().find(|port| port.name == name)?.container_port,
     };
     u16::try_from(number).ok().filter(|number| *number != 0)
 }

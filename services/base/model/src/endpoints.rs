@@ -41,12 +41,7 @@ pub fn prepare_update(new: &mut Endpoints, old: &Endpoints) {
 
 /// Checks endpoints.
 pub fn validate(endpoints: &Endpoints) -> ErrorList {
-    let mut errors = meta::validate(
-        &endpoints.metadata,
-        true,
-        names::dns_subdomain,
-        &Path::new("metadata"),
-    );
+    let mut errors = meta::validate(&endpoints.metadata, true, names::dns_subdomain, &Path::new("metadata"));
     for (index, subset) in endpoints.subsets.iter().enumerate() {
         validate_subset(subset, &Path::new("subsets").index(index), &mut errors);
     }
@@ -62,15 +57,10 @@ pub fn validate_update(new: &Endpoints, old: &Endpoints) -> ErrorList {
 
 fn validate_subset(subset: &EndpointSubset, path: &Path, errors: &mut ErrorList) {
     if subset.addresses.is_empty() && subset.not_ready_addresses.is_empty() {
-        errors.push(FieldError::required(
-            path,
-            "must specify `addresses` or `notReadyAddresses`",
-        ));
+        errors.push(FieldError::required(path, "must specify `addresses` or `notReadyAddresses`"));
     }
-    for (list, name) in [
-        (&subset.addresses, "addresses"),
-        (&subset.not_ready_addresses, "notReadyAddresses"),
-    ] {
+    for (list, name) in [(&subset.addresses, "addresses"), (&subset.not_ready_addresses, "notReadyAddresses")]
+    {
         for (index, address) in list.iter().enumerate() {
             validate_address(address, &path.child(name).index(index), errors);
         }
@@ -88,11 +78,7 @@ fn validate_subset(subset: &EndpointSubset, path: &Path, errors: &mut ErrorList)
 fn validate_address(address: &EndpointAddress, path: &Path, errors: &mut ErrorList) {
     checks::reachable_ip(&address.ip, &path.child("ip"), errors);
     if !address.hostname.is_empty() {
-        errors.push_invalid(
-            &path.child("hostname"),
-            &address.hostname,
-            names::dns_label(&address.hostname),
-        );
+        errors.push_invalid(&path.child("hostname"), &address.hostname, names::dns_label(&address.hostname));
     }
     if let Some(node) = &address.node_name {
         errors.push_invalid(&path.child("nodeName"), node, names::dns_subdomain(node));
@@ -108,11 +94,7 @@ fn validate_port(port: &EndpointPort, needs_name: bool, path: &Path, errors: &mu
     checks::port(port.port, &path.child("port"), errors);
     checks::one_of(&port.protocol, checks::PROTOCOLS, &path.child("protocol"), errors);
     if let Some(protocol) = &port.app_protocol {
-        errors.push_invalid(
-            &path.child("appProtocol"),
-            protocol,
-            names::qualified_name(protocol),
-        );
+        errors.push_invalid(&path.child("appProtocol"), protocol, names::qualified_name(protocol));
     }
 }
 
@@ -123,10 +105,7 @@ mod tests {
     use super::*;
 
     fn mk_endpoints(addresses: &[&str], ports: &[(&str, i32)]) -> Endpoints {
-        let address = |ip: &&str| EndpointAddress {
-            ip: (*ip).to_owned(),
-            ..EndpointAddress::default()
-        };
+        let address = |ip: &&str| EndpointAddress { ip: (*ip).to_owned(), ..EndpointAddress::default() };
         let port = |(name, port): &(&str, i32)| EndpointPort {
             name: (*name).to_owned(),
             port: *port,
@@ -161,11 +140,7 @@ mod tests {
             (&[], &[("", 80)], no_address),
             (&["127.0.0.1"], &[("", 80)], loopback),
             (&["10.0.0.1"], &[("", 80), ("", 81)], unnamed),
-            (
-                &["10.0.0.1"],
-                &[("a", 80), ("a", 81)],
-                "subsets[0].ports[1].name: Duplicate value: \"a\"",
-            ),
+            (&["10.0.0.1"], &[("a", 80), ("a", 81)], "subsets[0].ports[1].name: Duplicate value: \"a\""),
             (
                 &["10.0.0.1"],
                 &[("", 0)],
@@ -174,11 +149,7 @@ mod tests {
         ];
         for (addresses, ports, expected) in table {
             let errors = validate(&mk_endpoints(addresses, ports));
-            let text = if errors.is_empty() {
-                String::new()
-            } else {
-                errors.to_string()
-            };
+            let text = if errors.is_empty() { String::new() } else { errors.to_string() };
             assert_eq!(text, *expected);
         }
     }
@@ -193,10 +164,7 @@ mod tests {
     #[test]
     fn endpoints_are_selected_by_name_and_namespace() {
         let endpoints = mk_endpoints(&[], &[]);
-        assert_eq!(
-            fields(&endpoints, "metadata.namespace").as_deref(),
-            Some("default")
-        );
+        assert_eq!(fields(&endpoints, "metadata.namespace").as_deref(), Some("default"));
         assert_eq!(fields(&endpoints, "spec.clusterIP"), None);
     }
 }

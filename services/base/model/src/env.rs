@@ -8,10 +8,7 @@ use crate::service;
 /// `<NAME>_SERVICE_PORT`, `<NAME>_SERVICE_PORT_<PORT>`, and the forms of Docker's links. Sorted by service, so
 /// that equal services give equal environments.
 pub fn of_services<'a>(services: impl IntoIterator<Item = &'a Service>) -> Vec<(String, String)> {
-    let mut services: Vec<_> = services
-        .into_iter()
-        .filter(|one| service::has_cluster_ip(one))
-        .collect();
+    let mut services: Vec<_> = services.into_iter().filter(|one| service::has_cluster_ip(one)).collect();
     services.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     services.into_iter().flat_map(of_service).collect()
 }
@@ -24,10 +21,7 @@ fn of_service(service: &Service) -> Vec<(String, String)> {
         vars.push((format!("{name}_SERVICE_PORT"), first.port.to_string()));
     }
     for port in service.spec.ports.iter().filter(|port| !port.name.is_empty()) {
-        vars.push((
-            format!("{name}_SERVICE_PORT_{}", variable_name(&port.name)),
-            port.port.to_string(),
-        ));
+        vars.push((format!("{name}_SERVICE_PORT_{}", variable_name(&port.name)), port.port.to_string()));
     }
     for (index, port) in service.spec.ports.iter().enumerate() {
         link(&name, host, port, index == 0, &mut vars);
@@ -37,17 +31,10 @@ fn of_service(service: &Service) -> Vec<(String, String)> {
 
 /// The variables that Docker sets for a linked container.
 fn link(name: &str, host: &str, port: &ServicePort, is_first: bool, vars: &mut Vec<(String, String)>) {
-    let protocol = if port.protocol.is_empty() {
-        "TCP"
-    } else {
-        &port.protocol
-    };
+    let protocol = if port.protocol.is_empty() { "TCP" } else { &port.protocol };
     let lower = protocol.to_lowercase();
-    let address = if host.contains(':') {
-        format!("[{host}]:{}", port.port)
-    } else {
-        format!("{host}:{}", port.port)
-    };
+    let address =
+        if host.contains(':') { format!("[{host}]:{}", port.port) } else { format!("{host}:{}", port.port) };
     let url = format!("{lower}://{address}");
     let prefix = format!("{name}_PORT_{}_{}", port.port, protocol.to_uppercase());
     if is_first {
@@ -103,10 +90,7 @@ mod tests {
             ..ServicePort::default()
         };
         Service {
-            metadata: ObjectMeta {
-                name: name.to_owned(),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: name.to_owned(), ..ObjectMeta::default() },
             spec: ServiceSpec {
                 cluster_ip: ip.to_owned(),
                 ports: ports.iter().map(port).collect(),
@@ -118,15 +102,9 @@ mod tests {
 
     #[test]
     fn a_service_gives_the_variables_of_both_styles() {
-        let service = mk_service(
-            "redis-master",
-            "10.0.0.11",
-            &[("db", 6379, "TCP"), ("stats", 80, "UDP")],
-        );
-        let vars: Vec<_> = of_services([&service])
-            .into_iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let service = mk_service("redis-master", "10.0.0.11", &[("db", 6379, "TCP"), ("stats", 80, "UDP")]);
+        let vars: Vec<_> =
+            of_services([&service]).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let expected = [
             "REDIS_MASTER_SERVICE_HOST=10.0.0.11",
             "REDIS_MASTER_SERVICE_PORT=6379",
@@ -147,10 +125,7 @@ mod tests {
 
     #[test]
     fn a_service_without_an_address_is_not_mentioned() {
-        let services = [
-            mk_service("a", "None", &[("", 80, "TCP")]),
-            mk_service("b", "", &[("", 80, "TCP")]),
-        ];
+        let services = [mk_service("a", "None", &[("", 80, "TCP")]), mk_service("b", "", &[("", 80, "TCP")])];
         assert!(of_services(&services).is_empty());
     }
 

@@ -58,28 +58,12 @@ pub fn prepare_update(new: &mut Event, old: &Event) {
 
 /// Checks an event: it lives in the namespace of its object, or in `default` or `kube-system` if that has none.
 pub fn validate(event: &Event) -> ErrorList {
-    let mut errors = meta::validate(
-        &event.metadata,
-        true,
-        names::dns_subdomain,
-        &Path::new("metadata"),
-    );
-    let (own, objects) = (
-        event.metadata.namespace.as_str(),
-        event.involved_object.namespace.as_str(),
-    );
-    let is_beside = if objects.is_empty() {
-        NAMESPACES_OF_OTHERS.contains(&own)
-    } else {
-        own == objects
-    };
+    let mut errors = meta::validate(&event.metadata, true, names::dns_subdomain, &Path::new("metadata"));
+    let (own, objects) = (event.metadata.namespace.as_str(), event.involved_object.namespace.as_str());
+    let is_beside = if objects.is_empty() { NAMESPACES_OF_OTHERS.contains(&own) } else { own == objects };
     if !is_beside {
         let path = Path::new("involvedObject").child("namespace");
-        errors.push(FieldError::invalid(
-            &path,
-            objects,
-            "does not match event.namespace",
-        ));
+        errors.push(FieldError::invalid(&path, objects, "does not match event.namespace"));
     }
     if !event.reporting_component.is_empty() {
         let path = Path::new("reportingComponent");
@@ -121,27 +105,17 @@ mod tests {
             },
             reason: "Started".to_owned(),
             r#type: "Normal".to_owned(),
-            source: EventSource {
-                component: "kubelet".to_owned(),
-                ..EventSource::default()
-            },
+            source: EventSource { component: "kubelet".to_owned(), ..EventSource::default() },
             ..Event::default()
         }
     }
 
     #[test]
     fn an_event_lives_beside_its_object() {
-        for (own, objects, good) in [
-            ("dev", "dev", true),
-            ("dev", "default", false),
-            ("default", "", true),
-            ("dev", "", false),
-        ] {
-            assert_eq!(
-                validate(&mk_event(own, objects)).is_empty(),
-                good,
-                "{own} {objects}"
-            );
+        for (own, objects, good) in
+            [("dev", "dev", true), ("dev", "default", false), ("default", "", true), ("dev", "", false)]
+        {
+            assert_eq!(validate(&mk_event(own, objects)).is_empty(), good, "{own} {objects}");
         }
     }
 
@@ -167,10 +141,7 @@ mod tests {
     #[test]
     fn a_count_may_grow_but_the_name_stays() {
         let old = mk_event("dev", "dev");
-        let mut new = Event {
-            count: 2,
-            ..old.clone()
-        };
+        let mut new = Event { count: 2, ..old.clone() };
         assert!(validate_update(&new, &old).is_empty());
         new.metadata.name = "web.2".to_owned();
         assert_eq!(validate_update(&new, &old).len(), 1);

@@ -88,10 +88,7 @@ impl ErrorKind {
     }
 
     fn shows_value(self) -> bool {
-        !matches!(
-            self,
-            Self::Required | Self::Forbidden | Self::TooLong | Self::InternalError
-        )
+        !matches!(self, Self::Required | Self::Forbidden | Self::TooLong | Self::InternalError)
     }
 }
 
@@ -99,12 +96,7 @@ impl ErrorKind {
 
 impl FieldError {
     fn new(kind: ErrorKind, path: &Path, value: Value, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            path: path.clone(),
-            value,
-            detail: detail.into(),
-        }
+        Self { kind, path: path.clone(), value, detail: detail.into() }
     }
 
     /// `Required value[: detail]`.
@@ -147,23 +139,13 @@ impl FieldError {
     /// `Too long: may not be more than max bytes`.
     pub fn too_long(path: &Path, max: usize) -> Self {
         let unit = if max == 1 { "byte" } else { "bytes" };
-        Self::new(
-            ErrorKind::TooLong,
-            path,
-            Value::Null,
-            format!("may not be more than {max} {unit}"),
-        )
+        Self::new(ErrorKind::TooLong, path, Value::Null, format!("may not be more than {max} {unit}"))
     }
 
     /// `Too many: actual: must have at most max items`.
     pub fn too_many(path: &Path, actual: usize, max: usize) -> Self {
         let unit = if max == 1 { "item" } else { "items" };
-        Self::new(
-            ErrorKind::TooMany,
-            path,
-            actual.into(),
-            format!("must have at most {max} {unit}"),
-        )
+        Self::new(ErrorKind::TooMany, path, actual.into(), format!("must have at most {max} {unit}"))
     }
 
     /// `Not found: value`.
@@ -226,11 +208,7 @@ impl ErrorList {
 
     /// Adds one `Invalid value` fault per message: for the validators of [`crate::names`].
     pub fn push_invalid(&mut self, path: &Path, value: &str, messages: Vec<String>) {
-        self.extend(
-            messages
-                .into_iter()
-                .map(|message| FieldError::invalid(path, value, message)),
-        );
+        self.extend(messages.into_iter().map(|message| FieldError::invalid(path, value, message)));
     }
 
     /// Whether nothing is wrong.

@@ -49,21 +49,13 @@ pub struct UnsupportedField(pub String);
 impl FieldSelector {
     /// Matches every object.
     pub const fn everything() -> Self {
-        Self {
-            requirements: Vec::new(),
-        }
+        Self { requirements: Vec::new() }
     }
 
     /// Matches objects whose `field` is `value`.
     pub fn equal(field: &str, value: &str) -> Self {
-        let requirement = Requirement {
-            field: field.to_owned(),
-            equal: true,
-            value: value.to_owned(),
-        };
-        Self {
-            requirements: vec![requirement],
-        }
+        let requirement = Requirement { field: field.to_owned(), equal: true, value: value.to_owned() };
+        Self { requirements: vec![requirement] }
     }
 
     /// The selector that `text` writes: `a=b,c==d,e!=f`; a backslash stands before `,`, `=` and `\` in values.
@@ -74,20 +66,14 @@ impl FieldSelector {
                 selector: text.to_owned(),
                 part: term.to_owned(),
             })?;
-            requirements.push(Requirement {
-                field: field.to_owned(),
-                equal,
-                value: unescape(value)?,
-            });
+            requirements.push(Requirement { field: field.to_owned(), equal, value: unescape(value)? });
         }
         Ok(Self { requirements })
     }
 
     /// Whether the object is meant, whose fields `get` knows. A field that it does not know counts as "".
     pub fn matches<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.requirements
-            .iter()
-            .all(|one| (get(&one.field).unwrap_or_default() == one.value) == one.equal)
+        self.requirements.iter().all(|one| (get(&one.field).unwrap_or_default() == one.value) == one.equal)
     }
 
     /// Whether every object is meant.
@@ -102,20 +88,13 @@ impl FieldSelector {
 
     /// The value that `field` must have, if the selector says so: the way to an index.
     pub fn exact(&self, field: &str) -> Option<&str> {
-        let found = self
-            .requirements
-            .iter()
-            .find(|one| one.equal && one.field == field)?;
+        let found = self.requirements.iter().find(|one| one.equal && one.field == field)?;
         Some(&found.value)
     }
 
     /// Whether all fields are among those that a resource supports.
     pub fn check(&self, supported: &[&str]) -> Result<(), UnsupportedField> {
-        match self
-            .requirements
-            .iter()
-            .find(|one| !supported.contains(&one.field.as_str()))
-        {
+        match self.requirements.iter().find(|one| !supported.contains(&one.field.as_str())) {
             None => Ok(()),
             Some(one) => Err(UnsupportedField(one.field.clone())),
         }
@@ -135,13 +114,7 @@ impl fmt::Display for FieldSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, one) in self.requirements.iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
-            write!(
-                f,
-                "{comma}{}{}{}",
-                one.field,
-                if one.equal { "=" } else { "!=" },
-                escape(&one.value)
-            )?;
+            write!(f, "{comma}{}{}{}", one.field, if one.equal { "=" } else { "!=" }, escape(&one.value))?;
         }
         Ok(())
     }
@@ -164,28 +137,17 @@ fn terms(text: &str) -> Vec<&str> {
 
 /// Field, whether it must be equal, and the value as written.
 fn split(term: &str) -> Option<(&str, bool, &str)> {
-    let is_operator = |at: &usize| {
-        ["=", "!="]
-            .iter()
-            .any(|operator| term[*at..].starts_with(operator))
-    };
+    let is_operator = |at: &usize| ["=", "!="].iter().any(|operator| term[*at..].starts_with(operator));
     let at = term.char_indices().map(|(at, _)| at).find(is_operator)?;
     let (field, rest) = term.split_at(at);
     match rest.strip_prefix("!=") {
         Some(value) => Some((field, false, value)),
-        None => Some((
-            field,
-            true,
-            rest.strip_prefix("==").or_else(|| rest.strip_prefix('='))?,
-        )),
+        None => Some((field, true, rest.strip_prefix("==").or_else(|| rest.strip_prefix('='))?)),
     }
 }
 
 fn escape(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace(',', "\\,")
-        .replace('=', "\\=")
+    value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=")
 }
 
 fn unescape(value: &str) -> Result<String, FieldSelectorError> {
@@ -252,11 +214,7 @@ mod tests {
             (r"a=b\", r"invalid field selector: invalid escape sequence: \"),
         ];
         for (text, message) in table {
-            assert_eq!(
-                FieldSelector::parse(text).unwrap_err().to_string(),
-                message,
-                "{text}"
-            );
+            assert_eq!(FieldSelector::parse(text).unwrap_err().to_string(), message, "{text}");
         }
     }
 
@@ -266,10 +224,7 @@ mod tests {
         assert_eq!(selector.exact("spec.nodeName"), Some("b"));
         assert_eq!(selector.exact("status.phase"), None);
         assert_eq!(selector.requirements().len(), 3);
-        assert_eq!(
-            FieldSelector::equal("spec.nodeName", "b").to_string(),
-            "spec.nodeName=b"
-        );
+        assert_eq!(FieldSelector::equal("spec.nodeName", "b").to_string(), "spec.nodeName=b");
     }
 
     #[test]

@@ -16,11 +16,7 @@ pub(crate) fn with<K: Object>(base: &K, patch: Value) -> K {
 
 /// The faults as a client reads them; "" for none.
 pub(crate) fn text(errors: &ErrorList) -> String {
-    if errors.is_empty() {
-        String::new()
-    } else {
-        errors.to_string()
-    }
+    if errors.is_empty() { String::new() } else { errors.to_string() }
 }
 
 fn mk<K: Object>(value: Value) -> K {

@@ -24,10 +24,7 @@ pub struct ParseKeyError(String);
 impl ObjectKey {
     /// The key of `name` in `namespace`.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of an object that exists in no namespace.
@@ -62,11 +59,7 @@ impl FromStr for ObjectKey {
     fn from_str(text: &str) -> Result<Self, ParseKeyError> {
         let (namespace, name) = text.split_once('/').unwrap_or(("", text));
         let bad = name.is_empty() || name.contains('/') || (namespace.is_empty() && text.contains('/'));
-        if bad {
-            Err(ParseKeyError(text.to_owned()))
-        } else {
-            Ok(Self::new(namespace, name))
-        }
+        if bad { Err(ParseKeyError(text.to_owned())) } else { Ok(Self::new(namespace, name)) }
     }
 }
 
@@ -92,11 +85,7 @@ mod tests {
 
     #[test]
     fn keys_are_ordered_by_namespace_then_name() {
-        let mut keys = [
-            ObjectKey::new("b", "a"),
-            ObjectKey::new("a", "z"),
-            ObjectKey::new("a", "b"),
-        ];
+        let mut keys = [ObjectKey::new("b", "a"), ObjectKey::new("a", "z"), ObjectKey::new("a", "b")];
         keys.sort();
         assert_eq!(keys.map(|key| key.to_string()), ["a/b", "a/z", "b/a"]);
     }

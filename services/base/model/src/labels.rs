@@ -59,18 +59,12 @@ pub struct SelectorError(String);
 impl Selector {
     /// Matches every set of labels.
     pub const fn everything() -> Self {
-        Self {
-            requirements: Vec::new(),
-            nothing: false,
-        }
+        Self { requirements: Vec::new(), nothing: false }
     }
 
     /// Matches no set of labels.
     pub const fn nothing() -> Self {
-        Self {
-            requirements: Vec::new(),
-            nothing: true,
-        }
+        Self { requirements: Vec::new(), nothing: true }
     }
 
     /// The selector that `text` writes, as in `-l`; "" is everything.
@@ -83,21 +77,13 @@ impl Selector {
     /// Matches what meets all of the requirements.
     pub fn all_of(mut requirements: Vec<Requirement>) -> Self {
         requirements.sort_by(|a, b| a.key.cmp(&b.key));
-        Self {
-            requirements,
-            nothing: false,
-        }
+        Self { requirements, nothing: false }
     }
 
     /// Matches what has all of these labels. An empty map is everything: callers for whom an empty selector
     /// means nobody (services, replication controllers) ask for emptiness first.
     pub fn from_set(labels: &BTreeMap<String, String>) -> Self {
-        Self::all_of(
-            labels
-                .iter()
-                .map(|(key, value)| Requirement::equals(key, value))
-                .collect(),
-        )
+        Self::all_of(labels.iter().map(|(key, value)| Requirement::equals(key, value)).collect())
     }
 
     /// What a `LabelSelector` field means: absent is nothing, empty is everything.
@@ -109,23 +95,13 @@ impl Selector {
             Requirement::new(key, Operator::Equals, vec![value.clone()])
                 .map_err(|errors| SelectorError(errors.to_string()))
         });
-        let expressions = selector
-            .match_expressions
-            .iter()
-            .map(Requirement::from_expression);
-        equal
-            .chain(expressions)
-            .collect::<Result<_, _>>()
-            .map(Self::all_of)
+        let expressions = selector.match_expressions.iter().map(Requirement::from_expression);
+        equal.chain(expressions).collect::<Result<_, _>>().map(Self::all_of)
     }
 
     /// Whether this set of labels is meant.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        !self.nothing
-            && self
-                .requirements
-                .iter()
-                .all(|requirement| requirement.matches(labels))
+        !self.nothing && self.requirements.iter().all(|requirement| requirement.matches(labels))
     }
 
     /// Whether every set of labels is meant.
@@ -140,10 +116,7 @@ impl Selector {
 
     /// The one value that the label `key` must have, if there is just one.
     pub fn exact(&self, key: &str) -> Option<&str> {
-        let found = self
-            .requirements
-            .iter()
-            .find(|requirement| requirement.key == key)?;
+        let found = self.requirements.iter().find(|requirement| requirement.key == key)?;
         match (found.operator, found.values.as_slice()) {
             (Operator::Equals | Operator::DoubleEquals | Operator::In, [value]) => Some(value),
             _ => None,
@@ -193,11 +166,7 @@ impl Requirement {
             }
             let wrong = names::label_value(value);
             if !wrong.is_empty() {
-                errors.push(FieldError::invalid(
-                    &at.key(key),
-                    value.as_str(),
-                    wrong.join("; "),
-                ));
+                errors.push(FieldError::invalid(&at.key(key), value.as_str(), wrong.join("; ")));
             }
         }
         if !errors.is_empty() {
@@ -208,20 +177,12 @@ impl Requirement {
         values.sort_unstable();
         values.dedup();
         let key = key.to_owned();
-        Ok(Self {
-            key,
-            operator,
-            values,
-        })
+        Ok(Self { key, operator, values })
     }
 
     /// `key=value`, for a label that an object already has.
     fn equals(key: &str, value: &str) -> Self {
-        Self {
-            key: key.to_owned(),
-            operator: Operator::Equals,
-            values: vec![value.to_owned()],
-        }
+        Self { key: key.to_owned(), operator: Operator::Equals, values: vec![value.to_owned()] }
     }
 
     fn from_expression(expression: &LabelSelectorRequirement) -> Result<Self, SelectorError> {
@@ -231,9 +192,7 @@ impl Requirement {
             "Exists" => Operator::Exists,
             "DoesNotExist" => Operator::DoesNotExist,
             other => {
-                return Err(SelectorError(format!(
-                    "{other:?} is not a valid label selector operator"
-                )));
+                return Err(SelectorError(format!("{other:?} is not a valid label selector operator")));
             }
         };
         Self::new(&expression.key, operator, expression.values.clone())

@@ -25,12 +25,7 @@ pub fn prepare_update(new: &mut Lease, old: &Lease) {
 
 /// Checks a lease.
 pub fn validate(lease: &Lease) -> ErrorList {
-    let mut errors = meta::validate(
-        &lease.metadata,
-        true,
-        names::dns_subdomain,
-        &Path::new("metadata"),
-    );
+    let mut errors = meta::validate(&lease.metadata, true, names::dns_subdomain, &Path::new("metadata"));
     validate_spec(&lease.spec, &Path::new("spec"), &mut errors);
     errors
 }
@@ -52,11 +47,7 @@ fn validate_spec(spec: &LeaseSpec, path: &Path, errors: &mut ErrorList) {
     }
     if let Some(strategy) = &spec.strategy {
         errors.push_invalid(&path.child("strategy"), strategy, names::qualified_name(strategy));
-    } else if spec
-        .preferred_holder
-        .as_deref()
-        .is_some_and(|holder| !holder.is_empty())
-    {
+    } else if spec.preferred_holder.as_deref().is_some_and(|holder| !holder.is_empty()) {
         let why = "may only be specified if `strategy` is defined";
         errors.push(FieldError::forbidden(&path.child("preferredHolder"), why));
     }
@@ -90,48 +81,29 @@ mod tests {
                 "",
             ),
             (
-                LeaseSpec {
-                    lease_duration_seconds: Some(0),
-                    ..LeaseSpec::default()
-                },
+                LeaseSpec { lease_duration_seconds: Some(0), ..LeaseSpec::default() },
                 "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
             ),
             (
-                LeaseSpec {
-                    lease_transitions: Some(-1),
-                    ..LeaseSpec::default()
-                },
+                LeaseSpec { lease_transitions: Some(-1), ..LeaseSpec::default() },
                 "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
             ),
             (
-                LeaseSpec {
-                    preferred_holder: Some("b".to_owned()),
-                    ..LeaseSpec::default()
-                },
+                LeaseSpec { preferred_holder: Some("b".to_owned()), ..LeaseSpec::default() },
                 "spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined",
             ),
         ];
         for (spec, expected) in table {
             let errors = validate(&mk_lease(spec));
-            let text = if errors.is_empty() {
-                String::new()
-            } else {
-                errors.to_string()
-            };
+            let text = if errors.is_empty() { String::new() } else { errors.to_string() };
             assert_eq!(text, expected);
         }
     }
 
     #[test]
     fn any_holder_may_take_a_lease_over_but_not_rename_it() {
-        let old = mk_lease(LeaseSpec {
-            holder_identity: Some("a".to_owned()),
-            ..LeaseSpec::default()
-        });
-        let mut new = mk_lease(LeaseSpec {
-            holder_identity: Some("b".to_owned()),
-            ..LeaseSpec::default()
-        });
+        let old = mk_lease(LeaseSpec { holder_identity: Some("a".to_owned()), ..LeaseSpec::default() });
+        let mut new = mk_lease(LeaseSpec { holder_identity: Some("b".to_owned()), ..LeaseSpec::default() });
         assert!(validate_update(&new, &old).is_empty());
         new.metadata.name = "other".to_owned();
         assert_eq!(validate_update(&new, &old).len(), 1);

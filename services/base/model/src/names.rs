@@ -80,11 +80,7 @@ pub fn qualified_name(value: &str) -> Vec<String> {
             name
         }
         Some((prefix, name)) => {
-            wrong.extend(
-                dns_subdomain(prefix)
-                    .into_iter()
-                    .map(|text| format!("prefix part {text}")),
-            );
+            wrong.extend(dns_subdomain(prefix).into_iter().map(|text| format!("prefix part {text}")));
             name
         }
     };
@@ -98,12 +94,7 @@ pub fn qualified_name(value: &str) -> Vec<String> {
 
 /// Value of a label; "" is one.
 pub fn label_value(value: &str) -> Vec<String> {
-    check(
-        value,
-        LABEL_VALUE_MAX,
-        |value| value.is_empty() || is_qualified(value),
-        &words::LABEL_VALUE,
-    )
+    check(value, LABEL_VALUE_MAX, |value| value.is_empty() || is_qualified(value), &words::LABEL_VALUE)
 }
 
 /// Name of an environment variable: printable ASCII without `=` (the rule since Kubernetes 1.32).
@@ -130,15 +121,9 @@ pub fn port_name(value: &str) -> Vec<String> {
         !value.is_empty() && value.bytes().all(|b| is_lower_alnum(b) || b == b'-'),
         "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
     );
-    unless(
-        value.bytes().any(|b| b.is_ascii_lowercase()),
-        "must contain at least one letter (a-z)",
-    );
+    unless(value.bytes().any(|b| b.is_ascii_lowercase()), "must contain at least one letter (a-z)");
     unless(!value.contains("--"), "must not contain consecutive hyphens");
-    unless(
-        !value.starts_with('-') && !value.ends_with('-'),
-        "must not begin or end with a hyphen",
-    );
+    unless(!value.starts_with('-') && !value.ends_with('-'), "must not begin or end with a hyphen");
     wrong
 }
 

@@ -38,10 +38,7 @@ pub fn set_defaults(namespace: &mut Namespace) {
 
 /// What the server writes into a namespace that begins to exist: it is active, and stays until it is empty.
 pub fn prepare_create(namespace: &mut Namespace) {
-    namespace.status = NamespaceStatus {
-        phase: ACTIVE.to_owned(),
-        ..NamespaceStatus::default()
-    };
+    namespace.status = NamespaceStatus { phase: ACTIVE.to_owned(), ..NamespaceStatus::default() };
     if !namespace.spec.finalizers.iter().any(|name| name == FINALIZER) {
         namespace.spec.finalizers.push(FINALIZER.to_owned());
     }
@@ -68,12 +65,7 @@ pub fn prepare_finalize(new: &mut Namespace, old: &Namespace) {
 
 /// Checks a namespace.
 pub fn validate(namespace: &Namespace) -> ErrorList {
-    let mut errors = meta::validate(
-        &namespace.metadata,
-        false,
-        names::dns_label,
-        &Path::new("metadata"),
-    );
+    let mut errors = meta::validate(&namespace.metadata, false, names::dns_label, &Path::new("metadata"));
     errors.extend(validate_finalizers(namespace));
     errors
 }
@@ -91,17 +83,10 @@ pub fn validate_status_update(new: &Namespace, old: &Namespace) -> ErrorList {
     let phase = new.status.phase.as_str();
     let (expected, why) = match new.metadata.deletion_timestamp {
         None => (ACTIVE, "may only be 'Active' if `deletionTimestamp` is empty"),
-        Some(_) => (
-            TERMINATING,
-            "may only be 'Terminating' if `deletionTimestamp` is not empty",
-        ),
+        Some(_) => (TERMINATING, "may only be 'Terminating' if `deletionTimestamp` is not empty"),
     };
     if phase != expected {
-        errors.push(FieldError::invalid(
-            &Path::new("status").child("phase"),
-            phase,
-            why,
-        ));
+        errors.push(FieldError::invalid(&Path::new("status").child("phase"), phase, why));
     }
     errors
 }
@@ -121,9 +106,7 @@ pub fn is_terminating(namespace: &Namespace) -> bool {
 fn validate_finalizers(namespace: &Namespace) -> ErrorList {
     let path = Path::new("spec").child("finalizers");
     let finalizers = namespace.spec.finalizers.iter().enumerate();
-    finalizers
-        .flat_map(|(index, name)| meta::validate_finalizer(name, &path.index(index)))
-        .collect()
+    finalizers.flat_map(|(index, name)| meta::validate_finalizer(name, &path.index(index))).collect()
 }
 
 #[cfg(test)]
@@ -134,11 +117,7 @@ mod tests {
 
     fn mk_namespace(name: &str) -> Namespace {
         let mut namespace = Namespace {
-            metadata: ObjectMeta {
-                name: name.to_owned(),
-                uid: "u".to_owned(),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: name.to_owned(), uid: "u".to_owned(), ..ObjectMeta::default() },
             ..Namespace::default()
         };
         set_defaults(&mut namespace);
@@ -147,11 +126,7 @@ mod tests {
     }
 
     fn text(errors: &ErrorList) -> String {
-        if errors.is_empty() {
-            String::new()
-        } else {
-            errors.to_string()
-        }
+        if errors.is_empty() { String::new() } else { errors.to_string() }
     }
 
     #[test]
@@ -169,29 +144,19 @@ mod tests {
         let mut namespace = mk_namespace("dev");
         namespace.spec.finalizers.push("mine".to_owned());
         let found = text(&validate(&namespace));
-        assert!(
-            found.starts_with("spec.finalizers[1]: Invalid value: \"mine\": name is neither"),
-            "{found}"
-        );
+        assert!(found.starts_with("spec.finalizers[1]: Invalid value: \"mine\": name is neither"), "{found}");
     }
 
     #[test]
     fn the_phase_agrees_with_the_deletion() {
         let at = Some(Time { seconds: 5, nanos: 0 });
-        for (deleted, phase, good) in [
-            (None, ACTIVE, true),
-            (None, TERMINATING, false),
-            (at, TERMINATING, true),
-            (at, ACTIVE, false),
-        ] {
+        for (deleted, phase, good) in
+            [(None, ACTIVE, true), (None, TERMINATING, false), (at, TERMINATING, true), (at, ACTIVE, false)]
+        {
             let mut new = mk_namespace("dev");
             new.metadata.deletion_timestamp = deleted;
             new.status.phase = phase.to_owned();
-            assert_eq!(
-                validate_status_update(&new, &new).is_empty(),
-                good,
-                "{phase} {deleted:?}"
-            );
+            assert_eq!(validate_status_update(&new, &new).is_empty(), good, "{phase} {deleted:?}");
         }
     }
 
@@ -203,16 +168,10 @@ mod tests {
         sent.status.phase = TERMINATING.to_owned();
         let mut new = sent.clone();
         prepare_update(&mut new, &old);
-        assert_eq!(
-            (new.spec.clone(), new.status.clone()),
-            (old.spec.clone(), old.status.clone())
-        );
+        assert_eq!((new.spec.clone(), new.status.clone()), (old.spec.clone(), old.status.clone()));
         let mut new = sent.clone();
         prepare_status_update(&mut new, &old);
-        assert_eq!(
-            (new.spec.clone(), new.status.phase.as_str()),
-            (old.spec.clone(), TERMINATING)
-        );
+        assert_eq!((new.spec.clone(), new.status.phase.as_str()), (old.spec.clone(), TERMINATING));
         let mut new = sent;
         prepare_finalize(&mut new, &old);
         assert_eq!((new.spec.finalizers.len(), new.status), (0, old.status));
@@ -221,11 +180,7 @@ mod tests {
     #[test]
     fn namespaces_are_selected_by_name_and_phase() {
         let namespace = mk_namespace("dev");
-        for (field, value) in [
-            ("metadata.name", "dev"),
-            ("name", "dev"),
-            ("status.phase", ACTIVE),
-        ] {
+        for (field, value) in [("metadata.name", "dev"), ("name", "dev"), ("status.phase", ACTIVE)] {
             assert_eq!(fields(&namespace, field).as_deref(), Some(value));
         }
         assert_eq!(fields(&namespace, "metadata.namespace"), None);

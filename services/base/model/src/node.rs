@@ -22,11 +22,7 @@ pub const FIELDS: &[&str] = &["metadata.name", "spec.unschedulable"];
 pub fn fields<'a>(node: &'a Node, field: &str) -> Option<Cow<'a, str>> {
     match field {
         "metadata.name" => Some(Cow::Borrowed(&node.metadata.name)),
-        "spec.unschedulable" => Some(Cow::Borrowed(if node.spec.unschedulable {
-            "true"
-        } else {
-            "false"
-        })),
+        "spec.unschedulable" => Some(Cow::Borrowed(if node.spec.unschedulable { "true" } else { "false" })),
         _ => None,
     }
 }
@@ -77,41 +73,24 @@ pub fn is_schedulable(node: &Node) -> bool {
 /// What the node's pods may use together.
 pub fn allocatable(node: &Node) -> Resources {
     let status = &node.status;
-    Resources::of(if status.allocatable.is_empty() {
-        &status.capacity
-    } else {
-        &status.allocatable
-    })
+    Resources::of(if status.allocatable.is_empty() { &status.capacity } else { &status.allocatable })
 }
 
 /// How many pods the node may run; 0 if it does not say.
 pub fn max_pods(node: &Node) -> i64 {
     let status = &node.status;
-    resources::value(
-        if status.allocatable.is_empty() {
-            &status.capacity
-        } else {
-            &status.allocatable
-        },
-        PODS,
-    )
+    resources::value(if status.allocatable.is_empty() { &status.capacity } else { &status.allocatable }, PODS)
 }
 
 /// The first address of this type: InternalIP, ExternalIP, Hostname and so on.
 pub fn address<'a>(node: &'a Node, kind: &str) -> Option<&'a str> {
-    let found = node
-        .status
-        .addresses
-        .iter()
-        .find(|address| address.r#type == kind);
+    let found = node.status.addresses.iter().find(|address| address.r#type == kind);
     found.map(|address| address.address.as_str())
 }
 
 /// The address at which other machines of the cluster reach the node; `LegacyHostIP` is its name from before 1.0.
 pub fn internal_ip(node: &Node) -> Option<&str> {
-    ["InternalIP", "LegacyHostIP", "ExternalIP"]
-        .into_iter()
-        .find_map(|kind| address(node, kind))
+    ["InternalIP", "LegacyHostIP", "ExternalIP"].into_iter().find_map(|kind| address(node, kind))
 }
 
 #[cfg(test)]

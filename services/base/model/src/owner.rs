@@ -5,10 +5,7 @@ use keelson_proto::meta::{ObjectMeta, OwnerReference};
 
 /// The reference to the one controller of an object, if it has one.
 pub fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
-    metadata
-        .owner_references
-        .iter()
-        .find(|owner| owner.controller == Some(true))
+    metadata.owner_references.iter().find(|owner| owner.controller == Some(true))
 }
 
 /// Whether the object's controller is the one with this uid. (Names come back after deletion, uids do not.)
@@ -29,11 +26,7 @@ pub fn owner_reference<K: Object>(owner: &K) -> OwnerReference {
 
 /// A reference to `owner` as the controller, whose deletion waits for the object's.
 pub fn controller_reference<K: Object>(owner: &K) -> OwnerReference {
-    OwnerReference {
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-        ..owner_reference(owner)
-    }
+    OwnerReference { controller: Some(true), block_owner_deletion: Some(true), ..owner_reference(owner) }
 }
 
 #[cfg(test)]
@@ -44,11 +37,7 @@ mod tests {
     use super::*;
 
     fn metadata(name: &str, uid: &str) -> ObjectMeta {
-        ObjectMeta {
-            name: name.to_owned(),
-            uid: uid.to_owned(),
-            ..ObjectMeta::default()
-        }
+        ObjectMeta { name: name.to_owned(), uid: uid.to_owned(), ..ObjectMeta::default() }
     }
 
     #[test]
@@ -60,22 +49,13 @@ mod tests {
         assert_eq!(controller_of(&pod), None);
         pod.owner_references.push(controller_reference(&rc));
         let found = controller_of(&pod).unwrap();
-        assert_eq!(
-            (found.kind.as_str(), found.name.as_str()),
-            ("ReplicationController", "web")
-        );
-        assert_eq!(
-            (found.api_version.as_str(), found.block_owner_deletion),
-            ("v1", Some(true))
-        );
+        assert_eq!((found.kind.as_str(), found.name.as_str()), ("ReplicationController", "web"));
+        assert_eq!((found.api_version.as_str(), found.block_owner_deletion), ("v1", Some(true)));
         assert!(is_controlled_by(&pod, "u1") && !is_controlled_by(&pod, "u2"));
     }
 
     #[test]
     fn a_grouped_kind_has_its_group_in_the_version() {
-        assert_eq!(
-            owner_reference(&Lease::default()).api_version,
-            "coordination.k8s.io/v1"
-        );
+        assert_eq!(owner_reference(&Lease::default()).api_version, "coordination.k8s.io/v1");
     }
 }

@@ -48,9 +48,7 @@ pub fn apply(form: Form, schema: Schema, object: &Value, patch: &[u8]) -> Result
         Form::Strategic => strategic_merge(&mut patched, &partial_object(patch)?, schema)?,
     }
     if size(&patched) > MAX_BYTES {
-        return Err(too_large(format!(
-            "the patched object has more than {MAX_BYTES} bytes"
-        )));
+        return Err(too_large(format!("the patched object has more than {MAX_BYTES} bytes")));
     }
     Ok(patched)
 }
@@ -69,9 +67,7 @@ fn partial_object(patch: &[u8]) -> Result<Value, ApiError> {
     if value.is_object() {
         return Ok(value);
     }
-    Err(ApiError::bad_request(
-        "error decoding patch: a merge patch is a JSON object".to_owned(),
-    ))
+    Err(ApiError::bad_request("error decoding patch: a merge patch is a JSON object".to_owned()))
 }
 
 fn too_large(message: String) -> ApiError {
@@ -98,9 +94,7 @@ impl Form {
     /// The form with this media type; parameters such as a charset do not matter.
     pub fn from_content_type(content_type: &str) -> Option<Self> {
         let name = content_type.split(';').next().unwrap_or_default().trim();
-        Self::ALL
-            .into_iter()
-            .find(|form| name.eq_ignore_ascii_case(form.content_type()))
+        Self::ALL.into_iter().find(|form| name.eq_ignore_ascii_case(form.content_type()))
     }
 
     /// The media type.

@@ -123,29 +123,16 @@ pub fn all_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
 /// What is known of the container with this name, whether it is an init container or not.
 pub fn container_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
     let status = &pod.status;
-    status
-        .container_statuses
-        .iter()
-        .chain(&status.init_container_statuses)
-        .find(|one| one.name == name)
+    status.container_statuses.iter().chain(&status.init_container_statuses).find(|one| one.name == name)
 }
 
 /// The ports of the node that the pod occupies while it runs: of its containers and sidecars.
 pub fn host_ports(pod: &Pod) -> impl Iterator<Item = HostPort<'_>> {
-    let sidecars = pod
-        .spec
-        .init_containers
-        .iter()
-        .filter(|container| crate::container::is_sidecar(container));
-    let ports = sidecars
-        .chain(&pod.spec.containers)
-        .flat_map(|container| &container.ports);
+    let sidecars =
+        pod.spec.init_containers.iter().filter(|container| crate::container::is_sidecar(container));
+    let ports = sidecars.chain(&pod.spec.containers).flat_map(|container| &container.ports);
     ports.filter(|port| port.host_port != 0).map(|port| HostPort {
-        protocol: if port.protocol.is_empty() {
-            "TCP"
-        } else {
-            &port.protocol
-        },
+        protocol: if port.protocol.is_empty() { "TCP" } else { &port.protocol },
         ip: &port.host_ip,
         port: port.host_port,
     })

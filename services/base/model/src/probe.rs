@@ -50,10 +50,7 @@ pub fn set_defaults(probe: &mut Probe) {
 
 /// Fills in what hooks may leave out.
 pub fn set_lifecycle_defaults(lifecycle: &mut Lifecycle) {
-    for hook in [&mut lifecycle.post_start, &mut lifecycle.pre_stop]
-        .into_iter()
-        .flatten()
-    {
+    for hook in [&mut lifecycle.post_start, &mut lifecycle.pre_stop].into_iter().flatten() {
         if let Some(get) = &mut hook.http_get {
             set_http_defaults(get);
         }
@@ -90,11 +87,7 @@ pub fn validate(probe: &Probe, purpose: Purpose, path: &Path) -> ErrorList {
     let grace = path.child("terminationGracePeriodSeconds");
     match probe.termination_grace_period_seconds {
         Some(seconds) if purpose == Purpose::Readiness => {
-            errors.push(FieldError::invalid(
-                &grace,
-                seconds,
-                "must not be set for readinessProbes",
-            ));
+            errors.push(FieldError::invalid(&grace, seconds, "must not be set for readinessProbes"));
         }
         Some(seconds) if seconds <= 0 => {
             errors.push(FieldError::invalid(&grace, seconds, "must be greater than 0"))
@@ -107,10 +100,7 @@ pub fn validate(probe: &Probe, purpose: Purpose, path: &Path) -> ErrorList {
 /// Checks the hooks of a container.
 pub fn validate_lifecycle(lifecycle: &Lifecycle, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
-    for (name, hook) in [
-        ("postStart", &lifecycle.post_start),
-        ("preStop", &lifecycle.pre_stop),
-    ] {
+    for (name, hook) in [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)] {
         if let Some(hook) = hook {
             Handler::of_hook(hook).validate(&path.child(name), &mut errors);
         }
@@ -151,20 +141,15 @@ impl<'a> Handler<'a> {
             ("grpc", self.grpc.is_some()),
             ("sleep", self.sleep.is_some()),
         ];
-        let mut given = given
-            .into_iter()
-            .filter(|(_, given)| *given)
-            .map(|(name, _)| name);
+        let mut given = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
         let Some(first) = given.next() else {
             errors.push(FieldError::required(path, "must specify a handler type"));
             return;
         };
         self.validate_action(&path.child(first), errors);
         for other in given {
-            errors.push(FieldError::forbidden(
-                &path.child(other),
-                "may not specify more than 1 handler type",
-            ));
+            errors
+                .push(FieldError::forbidden(&path.child(other), "may not specify more than 1 handler type"));
         }
     }
 
@@ -203,37 +188,24 @@ mod tests {
     use super::*;
 
     fn mk_get() -> HttpGetAction {
-        HttpGetAction {
-            port: 80.into(),
-            ..HttpGetAction::default()
-        }
+        HttpGetAction { port: 80.into(), ..HttpGetAction::default() }
     }
 
     fn mk_probe(handler: ProbeHandler) -> Probe {
-        let mut probe = Probe {
-            handler,
-            ..Probe::default()
-        };
+        let mut probe = Probe { handler, ..Probe::default() };
         set_defaults(&mut probe);
         probe
     }
 
     fn http() -> ProbeHandler {
-        ProbeHandler {
-            http_get: Some(mk_get()),
-            ..ProbeHandler::default()
-        }
+        ProbeHandler { http_get: Some(mk_get()), ..ProbeHandler::default() }
     }
 
     #[test]
     fn a_bare_probe_gets_times_and_path() {
         let probe = mk_probe(http());
-        let numbers = [
-            probe.timeout_seconds,
-            probe.period_seconds,
-            probe.success_threshold,
-            probe.failure_threshold,
-        ];
+        let numbers =
+            [probe.timeout_seconds, probe.period_seconds, probe.success_threshold, probe.failure_threshold];
         assert_eq!(numbers, [1, 10, 1, 3]);
         let get = probe.handler.http_get.unwrap();
         assert_eq!((get.path.as_str(), get.scheme.as_str()), ("/", "HTTP"));
@@ -241,63 +213,34 @@ mod tests {
 
     #[test]
     fn given_values_stay() {
-        let mut probe = Probe {
-            timeout_seconds: 5,
-            failure_threshold: 1,
-            ..Probe::default()
-        };
+        let mut probe = Probe { timeout_seconds: 5, failure_threshold: 1, ..Probe::default() };
         set_defaults(&mut probe);
         assert_eq!((probe.timeout_seconds, probe.failure_threshold), (5, 1));
     }
 
     #[test]
     fn a_probe_has_exactly_one_valid_action() {
-        let exec = |command: &[&str]| ExecAction {
-            command: command.iter().map(|&word| word.to_owned()).collect(),
-        };
+        let exec =
+            |command: &[&str]| ExecAction { command: command.iter().map(|&word| word.to_owned()).collect() };
         let table = [
             (http(), ""),
+            (ProbeHandler::default(), "p: Required value: must specify a handler type"),
             (
-                ProbeHandler::default(),
-                "p: Required value: must specify a handler type",
-            ),
-            (
-                ProbeHandler {
-                    exec: Some(exec(&[])),
-                    ..ProbeHandler::default()
-                },
+                ProbeHandler { exec: Some(exec(&[])), ..ProbeHandler::default() },
                 "p.exec.command: Required value",
             ),
+            (ProbeHandler { exec: Some(exec(&["ls"])), ..ProbeHandler::default() }, ""),
             (
-                ProbeHandler {
-                    exec: Some(exec(&["ls"])),
-                    ..ProbeHandler::default()
-                },
-                "",
-            ),
-            (
-                ProbeHandler {
-                    exec: Some(exec(&["ls"])),
-                    ..http()
-                },
+                ProbeHandler { exec: Some(exec(&["ls"])), ..http() },
                 "p.httpGet: Forbidden: may not specify more than 1 handler type",
             ),
             (
-                ProbeHandler {
-                    grpc: Some(GrpcAction {
-                        port: 0,
-                        service: None,
-                    }),
-                    ..ProbeHandler::default()
-                },
+                ProbeHandler { grpc: Some(GrpcAction { port: 0, service: None }), ..ProbeHandler::default() },
                 "p.grpc.port: Invalid value: 0: must be between 1 and 65535, inclusive",
             ),
             (
                 ProbeHandler {
-                    http_get: Some(HttpGetAction {
-                        scheme: "FTP".to_owned(),
-                        ..mk_get()
-                    }),
+                    http_get: Some(HttpGetAction { scheme: "FTP".to_owned(), ..mk_get() }),
                     ..ProbeHandler::default()
                 },
                 "p.httpGet.scheme: Unsupported value: \"FTP\": supported values: \"HTTP\", \"HTTPS\"",
@@ -305,10 +248,7 @@ mod tests {
             (
                 ProbeHandler {
                     http_get: Some(HttpGetAction {
-                        http_headers: vec![HttpHeader {
-                            name: "a b".to_owned(),
-                            value: String::new(),
-                        }],
+                        http_headers: vec![HttpHeader { name: "a b".to_owned(), value: String::new() }],
                         ..mk_get()
                     }),
                     ..ProbeHandler::default()
@@ -318,48 +258,29 @@ mod tests {
         ];
         for (handler, expected) in table {
             let errors = validate(&mk_probe(handler), Purpose::Liveness, &Path::new("p"));
-            let text = if errors.is_empty() {
-                String::new()
-            } else {
-                errors.to_string()
-            };
+            let text = if errors.is_empty() { String::new() } else { errors.to_string() };
             assert_eq!(text, expected);
         }
     }
 
     #[test]
     fn thresholds_depend_on_the_purpose() {
-        let twice = Probe {
-            success_threshold: 2,
-            ..mk_probe(http())
-        };
+        let twice = Probe { success_threshold: 2, ..mk_probe(http()) };
         assert!(validate(&twice, Purpose::Readiness, &Path::new("p")).is_empty());
         for purpose in [Purpose::Liveness, Purpose::Startup] {
             let errors = validate(&twice, purpose, &Path::new("p"));
-            assert_eq!(
-                errors.to_string(),
-                "p.successThreshold: Invalid value: 2: must be 1"
-            );
+            assert_eq!(errors.to_string(), "p.successThreshold: Invalid value: 2: must be 1");
         }
-        let graceful = Probe {
-            termination_grace_period_seconds: Some(5),
-            ..mk_probe(http())
-        };
+        let graceful = Probe { termination_grace_period_seconds: Some(5), ..mk_probe(http()) };
         assert!(validate(&graceful, Purpose::Liveness, &Path::new("p")).is_empty());
         assert_eq!(validate(&graceful, Purpose::Readiness, &Path::new("p")).len(), 1);
-        let negative = Probe {
-            period_seconds: -1,
-            ..mk_probe(http())
-        };
+        let negative = Probe { period_seconds: -1, ..mk_probe(http()) };
         assert_eq!(validate(&negative, Purpose::Readiness, &Path::new("p")).len(), 1);
     }
 
     #[test]
     fn hooks_follow_the_same_rules() {
-        let hook = LifecycleHandler {
-            http_get: Some(mk_get()),
-            ..LifecycleHandler::default()
-        };
+        let hook = LifecycleHandler { http_get: Some(mk_get()), ..LifecycleHandler::default() };
         let mut lifecycle = Lifecycle {
             post_start: Some(LifecycleHandler::default()),
             pre_stop: Some(hook),
@@ -367,9 +288,6 @@ mod tests {
         };
         set_lifecycle_defaults(&mut lifecycle);
         let errors = validate_lifecycle(&lifecycle, &Path::new("l"));
-        assert_eq!(
-            errors.to_string(),
-            "l.postStart: Required value: must specify a handler type"
-        );
+        assert_eq!(errors.to_string(), "l.postStart: Required value: must specify a handler type");
     }
 }

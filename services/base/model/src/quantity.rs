@@ -50,16 +50,10 @@ pub fn canonicalize(quantity: &mut resource::Quantity) -> Result<(), ParseQuanti
 
 impl Quantity {
     /// Nothing.
-    pub const ZERO: Self = Self {
-        nanos: 0,
-        format: Format::DecimalSi,
-    };
+    pub const ZERO: Self = Self { nanos: 0, format: Format::DecimalSi };
 
     fn new(nanos: i128, format: Format) -> Self {
-        Self {
-            nanos: nanos.clamp(-MAX_NANOS, MAX_NANOS),
-            format,
-        }
+        Self { nanos: nanos.clamp(-MAX_NANOS, MAX_NANOS), format }
     }
 
     /// Whole units: cores, bytes, pods.
@@ -151,9 +145,7 @@ impl From<&resource::Quantity> for Quantity {
 
 impl From<Quantity> for resource::Quantity {
     fn from(quantity: Quantity) -> Self {
-        Self {
-            string: quantity.to_string(),
-        }
+        Self { string: quantity.to_string() }
     }
 }
 
@@ -247,11 +239,7 @@ impl fmt::Display for Quantity {
             _ if number == 0 => f.write_str("0"),
             (Format::DecimalExponent, 3) => write!(f, "{number}"),
             (Format::DecimalExponent, _) => write!(f, "{number}e{}", power as i32 * 3 - 9),
-            _ => write!(
-                f,
-                "{number}{}",
-                ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][power]
-            ),
+            _ => write!(f, "{number}{}", ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][power]),
         }
     }
 }

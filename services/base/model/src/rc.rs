@@ -87,11 +87,7 @@ pub fn pod_from_template(rc: &ReplicationController) -> Option<Pod> {
         owner_references: vec![owner::controller_reference(rc)],
         ..ObjectMeta::default()
     };
-    Some(Pod {
-        metadata,
-        spec: template.spec.clone(),
-        ..Pod::default()
-    })
+    Some(Pod { metadata, spec: template.spec.clone(), ..Pod::default() })
 }
 
 /// The controller's name and a dash, if names that begin so can be pod names; else the name alone.

@@ -66,16 +66,12 @@ pub fn set_defaults(requirements: &mut ResourceRequirements) {
 
 /// The amount of `name` in thousandths, rounded up; 0 if the list has none.
 pub fn milli(list: &ResourceList, name: &str) -> i64 {
-    list.get(name)
-        .and_then(quantity)
-        .map_or(0, |quantity| quantity.milli())
+    list.get(name).and_then(quantity).map_or(0, |quantity| quantity.milli())
 }
 
 /// The amount of `name` in whole units, rounded up; 0 if the list has none.
 pub fn value(list: &ResourceList, name: &str) -> i64 {
-    list.get(name)
-        .and_then(quantity)
-        .map_or(0, |quantity| quantity.value())
+    list.get(name).and_then(quantity).map_or(0, |quantity| quantity.value())
 }
 
 // === impl Resources ===
@@ -129,12 +125,7 @@ mod tests {
 
     fn mk_list(entries: &[(&str, &str)]) -> ResourceList {
         let pair = |(name, text): &(&str, &str)| {
-            (
-                (*name).to_owned(),
-                resource::Quantity {
-                    string: (*text).to_owned(),
-                },
-            )
+            ((*name).to_owned(), resource::Quantity { string: (*text).to_owned() })
         };
         entries.iter().map(pair).collect()
     }
@@ -180,10 +171,7 @@ mod tests {
             ..ResourceRequirements::default()
         };
         set_defaults(&mut requirements);
-        assert_eq!(
-            requirements.requests,
-            mk_list(&[("cpu", "500m"), ("memory", "1Gi")])
-        );
+        assert_eq!(requirements.requests, mk_list(&[("cpu", "500m"), ("memory", "1Gi")]));
         assert_eq!(requirements.limits, mk_list(&[("cpu", "2"), ("memory", "1Gi")]));
     }
 

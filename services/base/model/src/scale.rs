@@ -19,9 +19,7 @@ pub fn of_rc(controller: &ReplicationController) -> Scale {
             creation_timestamp: from.creation_timestamp,
             ..ObjectMeta::default()
         },
-        spec: ScaleSpec {
-            replicas: rc::replicas(controller),
-        },
+        spec: ScaleSpec { replicas: rc::replicas(controller) },
         status: ScaleStatus {
             replicas: controller.status.replicas,
             selector: rc::selector(controller).to_string(),
@@ -33,26 +31,14 @@ pub fn of_rc(controller: &ReplicationController) -> Scale {
 pub fn apply(scale: &Scale, controller: &mut ReplicationController) {
     controller.spec.replicas = Some(scale.spec.replicas);
     if !scale.metadata.resource_version.is_empty() {
-        controller
-            .metadata
-            .resource_version
-            .clone_from(&scale.metadata.resource_version);
+        controller.metadata.resource_version.clone_from(&scale.metadata.resource_version);
     }
 }
 
 /// Checks a scale.
 pub fn validate(scale: &Scale) -> ErrorList {
-    let mut errors = meta::validate(
-        &scale.metadata,
-        true,
-        names::dns_subdomain,
-        &Path::new("metadata"),
-    );
-    checks::not_negative(
-        scale.spec.replicas,
-        &Path::new("spec").child("replicas"),
-        &mut errors,
-    );
+    let mut errors = meta::validate(&scale.metadata, true, names::dns_subdomain, &Path::new("metadata"));
+    checks::not_negative(scale.spec.replicas, &Path::new("spec").child("replicas"), &mut errors);
     errors
 }
 
@@ -73,10 +59,7 @@ mod tests {
         scale.metadata.resource_version = "6".to_owned();
         apply(&scale, &mut controller);
         assert_eq!(controller.spec.replicas, Some(5));
-        assert_eq!(
-            controller.metadata.resource_version, "6",
-            "a stale scale must conflict"
-        );
+        assert_eq!(controller.metadata.resource_version, "6", "a stale scale must conflict");
     }
 
     #[test]
@@ -85,9 +68,6 @@ mod tests {
         assert!(validate(&scale).is_empty());
         scale.spec.replicas = -1;
         let errors = validate(&scale).to_string();
-        assert_eq!(
-            errors,
-            "spec.replicas: Invalid value: -1: must be greater than or equal to 0"
-        );
+        assert_eq!(errors, "spec.replicas: Invalid value: -1: must be greater than or equal to 0");
     }
 }

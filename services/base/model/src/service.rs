@@ -32,12 +32,7 @@ pub mod kind {
 }
 
 /// The fields that services can be selected by.
-pub const FIELDS: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "spec.clusterIP",
-    "spec.type",
-];
+pub const FIELDS: &[&str] = &["metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type"];
 
 /// The value of one of [`FIELDS`]; none for other fields.
 pub fn fields<'a>(service: &'a Service, field: &str) -> Option<Cow<'a, str>> {
@@ -103,14 +98,8 @@ pub fn affinity_seconds(service: &Service) -> Option<u32> {
     if service.spec.session_affinity != "ClientIP" {
         return None;
     }
-    let config = service
-        .spec
-        .session_affinity_config
-        .as_ref()
-        .and_then(|config| config.client_ip.as_ref());
-    let seconds = config
-        .and_then(|client| client.timeout_seconds)
-        .unwrap_or(defaults::AFFINITY_SECONDS);
+    let config = service.spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref());
+    let seconds = config.and_then(|client| client.timeout_seconds).unwrap_or(defaults::AFFINITY_SECONDS);
     u32::try_from(seconds).ok()
 }
 

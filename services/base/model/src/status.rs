@@ -53,11 +53,8 @@ impl ApiError {
     }
 
     fn cause_of_type(mut self, reason: &str, message: &str) -> Self {
-        let cause = StatusCause {
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            ..StatusCause::default()
-        };
+        let cause =
+            StatusCause { reason: reason.to_owned(), message: message.to_owned(), ..StatusCause::default() };
         self.details_mut().causes.push(cause);
         self
     }
@@ -79,11 +76,8 @@ impl ApiError {
     /// 409: `pods "x" already exists`.
     pub fn already_exists<'a>(resource: impl Into<GroupResource<'a>>, name: &str) -> Self {
         let resource = resource.into();
-        Self::new(
-            Reason::AlreadyExists,
-            format!("{resource} {} already exists", Quoted(name)),
-        )
-        .about(resource, name)
+        Self::new(Reason::AlreadyExists, format!("{resource} {} already exists", Quoted(name)))
+            .about(resource, name)
     }
 
     /// 409 for an update of an old version: "the object has been modified; …".
@@ -100,10 +94,7 @@ impl ApiError {
         why: impl fmt::Display,
     ) -> Self {
         let resource = resource.into();
-        let message = format!(
-            "Operation cannot be fulfilled on {resource} {}: {why}",
-            Quoted(name)
-        );
+        let message = format!("Operation cannot be fulfilled on {resource} {}: {why}", Quoted(name));
         Self::new(Reason::Conflict, message).about(resource, name)
     }
 
@@ -114,13 +105,8 @@ impl ApiError {
         if !errors.is_empty() {
             message.push_str(&format!(": {errors}"));
         }
-        let mut error = Self::new(Reason::Invalid, message).about(
-            GroupResource {
-                group: kind.group,
-                resource: kind.kind,
-            },
-            name,
-        );
+        let mut error = Self::new(Reason::Invalid, message)
+            .about(GroupResource { group: kind.group, resource: kind.kind }, name);
         error.details_mut().causes = errors.causes();
         error
     }
@@ -189,19 +175,13 @@ impl ApiError {
 
     /// 406, naming the content types that the server can send.
     pub fn not_acceptable(accepted: &[&str]) -> Self {
-        let message = format!(
-            "only the following media types are accepted: {}",
-            accepted.join(", ")
-        );
+        let message = format!("only the following media types are accepted: {}", accepted.join(", "));
         Self::new(Reason::NotAcceptable, message)
     }
 
     /// 413: `Request entity too large: why`.
     pub fn request_entity_too_large(why: impl fmt::Display) -> Self {
-        Self::new(
-            Reason::RequestEntityTooLarge,
-            format!("Request entity too large: {why}"),
-        )
+        Self::new(Reason::RequestEntityTooLarge, format!("Request entity too large: {why}"))
     }
 
     /// 504: `Timeout: why`; the request may or may not have had its effect.
@@ -294,10 +274,7 @@ impl ApiError {
     /// How long to wait before the next try, if the server said so.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = self.0.details.as_ref()?.retry_after_seconds;
-        u64::try_from(seconds)
-            .ok()
-            .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs)
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 
     /// Whether the object (or resource) does not exist.

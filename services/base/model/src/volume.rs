@@ -41,10 +41,7 @@ fn validate_source(source: &VolumeSource, path: &Path, errors: &mut ErrorList) {
     };
     sources::validate(source, &path.child(first), errors);
     for other in others {
-        errors.push(FieldError::forbidden(
-            &path.child(other),
-            "may not specify more than 1 volume type",
-        ));
+        errors.push(FieldError::forbidden(&path.child(other), "may not specify more than 1 volume type"));
     }
 }
 
@@ -82,11 +79,7 @@ pub fn kinds(source: &VolumeSource) -> Vec<&'static str> {
         ("ephemeral", source.ephemeral.is_some()),
         ("image", source.image.is_some()),
     ];
-    given
-        .into_iter()
-        .filter(|(_, given)| *given)
-        .map(|(name, _)| name)
-        .collect()
+    given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
 }
 
 /// Whether the volume can reach a container as a device instead of a directory.

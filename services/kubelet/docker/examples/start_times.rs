@@ -26,11 +26,7 @@ async fn measure(docker: &Docker, cluster: &str, pods: usize) -> Result<(), Box<
     let mut apps = vec![];
     for pod in 0..pods {
         let infra = timed(&mut infra_times, runtime.start(spec(pod, None))).await?;
-        apps.push(
-            timed(&mut app_times, runtime.start(spec(pod, Some(infra.id))))
-                .await?
-                .id,
-        );
+        apps.push(timed(&mut app_times, runtime.start(spec(pod, Some(infra.id)))).await?.id);
     }
     let mut list_times = vec![];
     for _ in 0..10 {
@@ -56,17 +52,9 @@ async fn timed<T>(times: &mut Vec<Duration>, call: impl Future<Output = T>) -> T
 fn print(what: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |percent: usize| {
-        times
-            .get((times.len().saturating_sub(1)) * percent / 100)
-            .copied()
-            .unwrap_or_default()
+        times.get((times.len().saturating_sub(1)) * percent / 100).copied().unwrap_or_default()
     };
-    println!(
-        "{what}: p50 {:.1?}, p90 {:.1?}, least {:.1?}",
-        at(50),
-        at(90),
-        at(0)
-    );
+    println!("{what}: p50 {:.1?}, p90 {:.1?}, least {:.1?}", at(50), at(90), at(0));
 }
 
 fn spec(pod: usize, infra: Option<String>) -> ContainerSpec {
@@ -75,12 +63,7 @@ fn spec(pod: usize, infra: Option<String>) -> ContainerSpec {
         Some(_) => ("app", DEMO_IMAGE, Role::App),
     };
     let process = match infra {
-        Some(infra) => Process::Join {
-            infra,
-            host_pid: false,
-            share_pid: false,
-            host_ipc: false,
-        },
+        Some(infra) => Process::Join { infra, host_pid: false, share_pid: false, host_ipc: false },
         None => Process::Infra(Infra {
             hostname: format!("pod-{pod}"),
             network: Some(PodNetwork::default()),

@@ -42,35 +42,19 @@ impl Docker {
     /// If nothing answers within ten seconds, or the endpoint is not a unix socket.
     pub async fn connect(endpoint: Option<&str>) -> Result<Self, DockerError> {
         let configured = || env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        let endpoint = endpoint
-            .map(str::to_owned)
-            .or_else(configured)
-            .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let endpoint =
+            endpoint.map(str::to_owned).or_else(configured).unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
         let path = socket_path(&endpoint).ok_or_else(|| DockerError::Endpoint(endpoint.clone()))?;
-        let unreachable = |message| DockerError::Unreachable {
-            endpoint: endpoint.clone(),
-            message,
-        };
+        let unreachable = |message| DockerError::Unreachable { endpoint: endpoint.clone(), message };
         let client = Client::connect_with_unix(path, CONNECT_TIMEOUT.as_secs(), API_DEFAULT_VERSION)
             .map_err(|cause| unreachable(in_words(&cause)))?;
-        let client = client
-            .negotiate_version()
-            .await
-            .map_err(|cause| unreachable(in_words(&cause)))?;
-        Ok(Docker {
-            client: client.with_timeout(CALL_TIMEOUT),
-        })
+        let client = client.negotiate_version().await.map_err(|cause| unreachable(in_words(&cause)))?;
+        Ok(Docker { client: client.with_timeout(CALL_TIMEOUT) })
     }
 
     /// The runtime of one node of one cluster.
     pub fn runtime(&self, cluster: &str, node: &str) -> DockerRuntime {
-        DockerRuntime::new(
-            self.clone(),
-            labels::Owner {
-                cluster: cluster.to_owned(),
-                node: node.to_owned(),
-            },
-        )
+        DockerRuntime::new(self.clone(), labels::Owner { cluster: cluster.to_owned(), node: node.to_owned() })
     }
 
     /// Makes sure that [`PAUSE_IMAGE`](crate::PAUSE_IMAGE) and [`DEMO_IMAGE`](crate::DEMO_IMAGE) are there,
@@ -81,8 +65,7 @@ impl Docker {
     /// If Docker does not take them.
     pub async fn ensure_builtin_images(&self) -> Result<(), DockerError> {
         for builtin in image::builtins() {
-            self.load_image(builtin.name, &builtin.files, &builtin.config)
-                .await?;
+            self.load_image(builtin.name, &builtin.files, &builtin.config).await?;
         }
         Ok(())
     }
@@ -123,15 +106,8 @@ impl Docker {
     /// If Docker does not answer, or cannot remove one of them.
     pub async fn remove_cluster(&self, cluster: &str) -> Result<usize, DockerError> {
         let filters = HashMap::from([("label".to_owned(), vec![labels::cluster_filter(cluster)])]);
-        let options = ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&filters)
-            .build();
-        let found = self
-            .client
-            .list_containers(Some(options))
-            .await
-            .map_err(failed("list containers"))?;
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let found = self.client.list_containers(Some(options)).await.map_err(failed("list containers"))?;
         let count = found.len();
         let ids = found.into_iter().filter_map(|summary| summary.id);
         let removals = stream::iter(ids).map(|id| async move { self.remove_by_force(&id).await });
@@ -145,10 +121,7 @@ impl Docker {
 
     /// Removes a container in whatever state, with its anonymous volumes. Gone, or going, is a success.
     pub(crate) async fn remove_by_force(&self, id: &str) -> Result<(), RuntimeError> {
-        let options = RemoveContainerOptionsBuilder::default()
-            .force(true)
-            .v(true)
-            .build();
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match self.client.remove_container(id, Some(options)).await {
             Err(cause) if !matches!(status(&cause), Some(404 | 409)) => {
                 Err(failed_on("remove container", id)(cause))
@@ -176,16 +149,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_engine_is_told_in_one_sentence() {
-        let error = Docker::connect(Some("unix:///nowhere/docker.sock"))
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = Docker::connect(Some("unix:///nowhere/docker.sock")).await.unwrap_err().to_string();
         let told = "Docker does not answer at unix:///nowhere/docker.sock: is it running, and may this user ";
         assert!(error.starts_with(told), "{error}");
-        let error = Docker::connect(Some("tcp://127.0.0.1:1"))
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = Docker::connect(Some("tcp://127.0.0.1:1")).await.unwrap_err().to_string();
         assert!(error.contains("only unix sockets"), "{error}");
     }
 }

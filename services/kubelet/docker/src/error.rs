@@ -40,15 +40,9 @@ pub enum DockerError {
 pub(crate) fn failed(operation: &'static str) -> impl Fn(Cause) -> RuntimeError {
     move |cause| match &cause {
         Cause::DockerResponseServerError { message, .. } | Cause::DockerStreamError { error: message } => {
-            RuntimeError::Refused {
-                operation,
-                message: message.clone(),
-            }
+            RuntimeError::Refused { operation, message: message.clone() }
         }
-        _ => RuntimeError::Unreachable {
-            operation,
-            message: in_words(&cause),
-        },
+        _ => RuntimeError::Unreachable { operation, message: in_words(&cause) },
     }
 }
 
@@ -92,10 +86,7 @@ mod tests {
     use super::*;
 
     fn answered(status_code: u16) -> Cause {
-        Cause::DockerResponseServerError {
-            status_code,
-            message: "port is already allocated".into(),
-        }
+        Cause::DockerResponseServerError { status_code, message: "port is already allocated".into() }
     }
 
     #[test]
@@ -106,14 +97,8 @@ mod tests {
 
     #[test]
     fn a_missing_container_is_told_apart() {
-        assert_eq!(
-            failed_on("stop", "abc")(answered(404)),
-            RuntimeError::NotFound { id: "abc".into() }
-        );
-        assert!(matches!(
-            failed_on("stop", "abc")(answered(409)),
-            RuntimeError::Refused { .. }
-        ));
+        assert_eq!(failed_on("stop", "abc")(answered(404)), RuntimeError::NotFound { id: "abc".into() });
+        assert!(matches!(failed_on("stop", "abc")(answered(409)), RuntimeError::Refused { .. }));
     }
 
     #[test]

@@ -74,16 +74,8 @@ pub(crate) struct Builtin {
 pub(crate) fn builtins() -> [Builtin; 2] {
     let builtin = |name, path, exposed_ports| Builtin {
         name,
-        files: [ImageFile::Regular {
-            path,
-            mode: 0o755,
-            content: PROGRAM,
-        }],
-        config: ImageConfig {
-            entrypoint: vec![path.to_owned()],
-            exposed_ports,
-            ..ImageConfig::default()
-        },
+        files: [ImageFile::Regular { path, mode: 0o755, content: PROGRAM }],
+        config: ImageConfig { entrypoint: vec![path.to_owned()], exposed_ports, ..ImageConfig::default() },
     };
     [
         builtin(PAUSE_IMAGE, "/pause", vec![]),
@@ -98,10 +90,7 @@ pub(crate) async fn load(
     files: &[ImageFile<'_>],
     config: &ImageConfig,
 ) -> Result<String, DockerError> {
-    let failed = |message| DockerError::Load {
-        image: name.to_owned(),
-        message,
-    };
+    let failed = |message| DockerError::Load { image: name.to_owned(), message };
     let archive = Archive::build(name, files, config).map_err(|error| failed(error.to_string()))?;
     if let Some(id) = find(client, name, &archive.content).await? {
         return Ok(id);
@@ -109,10 +98,7 @@ pub(crate) async fn load(
     let options = ImportImageOptionsBuilder::default().quiet(true).build();
     let body = bollard::body_full(archive.bytes.into());
     let progress = client.import_image(options, body, None);
-    progress
-        .try_for_each(|_| async { Ok(()) })
-        .await
-        .map_err(|cause| failed(in_words(&cause)))?;
+    progress.try_for_each(|_| async { Ok(()) }).await.map_err(|cause| failed(in_words(&cause)))?;
     let loaded = find(client, name, &archive.content).await?;
     loaded.ok_or_else(|| failed("it is not there afterwards".to_owned()))
 }
@@ -124,8 +110,6 @@ async fn find(client: &Client, name: &str, content: &str) -> Result<Option<Strin
         other => other.map_err(crate::error::failed("inspect image"))?,
     };
     let labels = image.config.and_then(|config| config.labels).unwrap_or_default();
-    let same = labels
-        .get(archive::CONTENT_LABEL)
-        .is_some_and(|label| label == content);
+    let same = labels.get(archive::CONTENT_LABEL).is_some_and(|label| label == content);
     Ok(image.id.filter(|_| same))
 }

@@ -28,14 +28,7 @@ pub(crate) struct Owner {
 
 /// All labels of a container.
 pub(crate) fn of(owner: &Owner, identity: &Identity) -> HashMap<String, String> {
-    let Identity {
-        pod,
-        container,
-        role,
-        attempt,
-        hash,
-        grace,
-    } = identity;
+    let Identity { pod, container, role, attempt, hash, grace } = identity;
     let labels = [
         (CLUSTER, owner.cluster.clone()),
         (NODE, owner.node.clone()),
@@ -48,21 +41,14 @@ pub(crate) fn of(owner: &Owner, identity: &Identity) -> HashMap<String, String> 
         (CONTAINER_HASH, hash.clone()),
         (CONTAINER_ATTEMPT, attempt.to_string()),
     ];
-    labels
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+    labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The identity in a container's labels; `None` if they are not (all) ours.
 pub(crate) fn identity(labels: &HashMap<String, String>) -> Option<Identity> {
     let label = |key: &str| labels.get(key).cloned();
     Some(Identity {
-        pod: PodRef {
-            uid: label(POD_UID)?,
-            namespace: label(POD_NAMESPACE)?,
-            name: label(POD_NAME)?,
-        },
+        pod: PodRef { uid: label(POD_UID)?, namespace: label(POD_NAMESPACE)?, name: label(POD_NAME)? },
         container: label(CONTAINER_NAME)?,
         role: role(labels.get(ROLE)?)?,
         attempt: label(CONTAINER_ATTEMPT)?.parse().ok()?,
@@ -73,16 +59,8 @@ pub(crate) fn identity(labels: &HashMap<String, String>) -> Option<Identity> {
 
 /// The name of a container: two of one name are the same attempt at the same container of the same pod.
 pub(crate) fn name(identity: &Identity) -> String {
-    let Identity {
-        pod,
-        container,
-        attempt,
-        ..
-    } = identity;
-    format!(
-        "k8s_{container}_{}_{}_{}_{attempt}",
-        pod.name, pod.namespace, pod.uid
-    )
+    let Identity { pod, container, attempt, .. } = identity;
+    format!("k8s_{container}_{}_{}_{}_{attempt}", pod.name, pod.namespace, pod.uid)
 }
 
 /// Docker's label filters for the containers of a node, or of one of its pods.
@@ -115,9 +93,7 @@ fn role_name(role: Role) -> &'static str {
 }
 
 fn role(name: &str) -> Option<Role> {
-    [Role::Infra, Role::Init, Role::App]
-        .into_iter()
-        .find(|role| role_name(*role) == name)
+    [Role::Infra, Role::Init, Role::App].into_iter().find(|role| role_name(*role) == name)
 }
 
 #[cfg(test)]
@@ -126,11 +102,7 @@ mod tests {
 
     fn identity_of(role: Role) -> Identity {
         Identity {
-            pod: PodRef {
-                uid: "u-1".into(),
-                namespace: "default".into(),
-                name: "web".into(),
-            },
+            pod: PodRef { uid: "u-1".into(), namespace: "default".into(), name: "web".into() },
             container: "nginx".into(),
             role,
             attempt: 3,
@@ -141,10 +113,7 @@ mod tests {
 
     #[test]
     fn identity_survives_as_labels() {
-        let owner = Owner {
-            cluster: "c".into(),
-            node: "n".into(),
-        };
+        let owner = Owner { cluster: "c".into(), node: "n".into() };
         for role in [Role::Infra, Role::Init, Role::App] {
             let labels = of(&owner, &identity_of(role));
             assert_eq!(identity(&labels), Some(identity_of(role)));
@@ -154,10 +123,7 @@ mod tests {
 
     #[test]
     fn labels_that_miss_something_are_nobodys() {
-        let owner = Owner {
-            cluster: "c".into(),
-            node: "n".into(),
-        };
+        let owner = Owner { cluster: "c".into(), node: "n".into() };
         let whole = of(&owner, &identity_of(Role::App));
         for key in [
             ROLE,
@@ -173,13 +139,7 @@ mod tests {
             labels.remove(key);
             assert_eq!(identity(&labels), None, "without {key}");
         }
-        assert!(
-            !Owner {
-                cluster: "c".into(),
-                node: "other".into()
-            }
-            .owns(&whole)
-        );
+        assert!(!Owner { cluster: "c".into(), node: "other".into() }.owns(&whole));
     }
 
     #[test]

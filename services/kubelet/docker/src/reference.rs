@@ -33,11 +33,7 @@ impl<'a> Reference<'a> {
         if !tag.is_none_or(is_tag) || !digest.is_none_or(is_digest) {
             return Err("invalid reference format");
         }
-        Ok(Reference {
-            repository,
-            tag,
-            digest,
-        })
+        Ok(Reference { repository, tag, digest })
     }
 
     /// What a pull names besides the repository: the digest, the tag, or `latest`. Never nothing: that is
@@ -49,8 +45,7 @@ impl<'a> Reference<'a> {
 
 /// Whether this is an image's id rather than its name.
 pub(crate) fn is_id(name: &str) -> bool {
-    name.strip_prefix("sha256:")
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
+    name.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
 }
 
 fn check_repository(repository: &str) -> Result<(), &'static str> {
@@ -83,9 +78,7 @@ fn is_host(registry: &str) -> bool {
 /// Lower-case words, joined by one dot, one or two underscores, or dashes.
 fn is_component(component: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let between = component
-        .split(|c: char| c.is_ascii() && is_word(c as u8))
-        .filter(|gap| !gap.is_empty());
+    let between = component.split(|c: char| c.is_ascii() && is_word(c as u8)).filter(|gap| !gap.is_empty());
     let mut gaps = between.map(|gap| matches!(gap, "." | "_" | "__") || gap.bytes().all(|b| b == b'-'));
     let ends_in_words =
         component.bytes().next().is_some_and(is_word) && component.bytes().last().is_some_and(is_word);
@@ -121,20 +114,12 @@ mod tests {
             ("nginx:1.7.9", "nginx", "1.7.9"),
             ("keelson/pause:1", "keelson/pause", "1"),
             ("localhost:5000/a", "localhost:5000/a", "latest"),
-            (
-                "gcr.io/google_containers/serve_hostname:1.1",
-                "gcr.io/google_containers/serve_hostname",
-                "1.1",
-            ),
+            ("gcr.io/google_containers/serve_hostname:1.1", "gcr.io/google_containers/serve_hostname", "1.1"),
             ("a__b/c--d.e", "a__b/c--d.e", "latest"),
             (pinned.as_str(), "quay.io/a/b", digest.as_str()),
         ] {
             let reference = Reference::parse(name).unwrap();
-            assert_eq!(
-                (reference.repository, reference.version()),
-                (repository, version),
-                "{name}"
-            );
+            assert_eq!((reference.repository, reference.version()), (repository, version), "{name}");
         }
     }
 
@@ -147,11 +132,7 @@ mod tests {
         ] {
             assert_eq!(Reference::parse(name), Err("invalid reference format"), "{name}");
         }
-        assert!(
-            Reference::parse("NGINX")
-                .unwrap_err()
-                .ends_with("must be lowercase")
-        );
+        assert!(Reference::parse("NGINX").unwrap_err().ends_with("must be lowercase"));
     }
 
     #[test]

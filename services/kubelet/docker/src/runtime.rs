@@ -69,22 +69,12 @@ impl DockerRuntime {
 
     /// One call finds the containers; what it does not say of each (exit code, times) is asked side by side.
     async fn list_containers(&self, pod_uid: Option<&str>) -> Result<Vec<ObservedContainer>, RuntimeError> {
-        let options = ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&self.filters(pod_uid))
-            .build();
-        let found = self
-            .client()
-            .list_containers(Some(options))
-            .await
-            .map_err(failed("list containers"))?;
+        let options =
+            ListContainersOptionsBuilder::default().all(true).filters(&self.filters(pod_uid)).build();
+        let found = self.client().list_containers(Some(options)).await.map_err(failed("list containers"))?;
         let ids = found.into_iter().filter_map(|summary| summary.id);
         let looks = stream::iter(ids).map(|id| async move { self.look(&id).await });
-        looks
-            .buffered(INSPECTIONS)
-            .try_filter_map(async |container| Ok(container))
-            .try_collect()
-            .await
+        looks.buffered(INSPECTIONS).try_filter_map(async |container| Ok(container)).try_collect().await
     }
 
     /// A container as it is; `None` if it is gone, or its labels are not whole.
@@ -98,13 +88,9 @@ impl DockerRuntime {
 
     async fn stop_container(&self, id: &str, grace: Duration) -> Result<(), RuntimeError> {
         let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
-        let patient = self
-            .client()
-            .clone()
-            .with_timeout(grace.saturating_add(STOP_MARGIN));
-        let options = StopContainerOptionsBuilder::default()
-            .t(i32::try_from(seconds).unwrap_or(i32::MAX))
-            .build();
+        let patient = self.client().clone().with_timeout(grace.saturating_add(STOP_MARGIN));
+        let options =
+            StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
         match patient.stop_container(id, Some(options)).await {
             Err(cause) if status(&cause) != Some(404) => Err(failed_on("stop container", id)(cause)),
             _ => Ok(()),

@@ -32,24 +32,12 @@ struct Node {
 
 /// Runs a test on a node of its own cluster, and removes its containers whatever happens.
 async fn on_node(test: impl AsyncFnOnce(&Node)) {
-    let docker = Docker::connect(None)
-        .await
-        .expect("these tests need a running Docker");
+    let docker = Docker::connect(None).await.expect("these tests need a running Docker");
     docker.ensure_builtin_images().await.unwrap();
-    let cluster = format!(
-        "test-{}-{:016x}",
-        std::process::id(),
-        jiff::Timestamp::now().as_nanosecond()
-    );
+    let cluster = format!("test-{}-{:016x}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
     let runtime = docker.runtime(&cluster, "node");
-    let node = Node {
-        docker,
-        cluster,
-        runtime,
-    };
-    let outcome = AssertUnwindSafe(tokio::time::timeout(PATIENCE, test(&node)))
-        .catch_unwind()
-        .await;
+    let node = Node { docker, cluster, runtime };
+    let outcome = AssertUnwindSafe(tokio::time::timeout(PATIENCE, test(&node))).catch_unwind().await;
     let removed = node.docker.remove_cluster(&node.cluster).await;
     match outcome {
         Err(panic) => resume_unwind(panic),
@@ -62,20 +50,10 @@ async fn on_node(test: impl AsyncFnOnce(&Node)) {
 async fn load_busybox(docker: &Docker) {
     let busybox = std::fs::read("/bin/busybox").expect("these tests need busybox-static");
     let files = [
-        ImageFile::Regular {
-            path: "/bin/busybox",
-            mode: 0o755,
-            content: &busybox,
-        },
-        ImageFile::Link {
-            path: "/bin/sh",
-            target: "busybox",
-        },
+        ImageFile::Regular { path: "/bin/busybox", mode: 0o755, content: &busybox },
+        ImageFile::Link { path: "/bin/sh", target: "busybox" },
     ];
-    let config = ImageConfig {
-        entrypoint: vec!["/bin/sh".into(), "-c".into()],
-        ..ImageConfig::default()
-    };
+    let config = ImageConfig { entrypoint: vec!["/bin/sh".into(), "-c".into()], ..ImageConfig::default() };
     docker.load_image(BUSYBOX, &files, &config).await.unwrap();
 }
 
@@ -87,11 +65,7 @@ fn uid(pod: &str) -> String {
 
 fn identity(pod: &str, container: &str, role: Role) -> Identity {
     Identity {
-        pod: PodRef {
-            uid: uid(pod),
-            namespace: "default".into(),
-            name: pod.into(),
-        },
+        pod: PodRef { uid: uid(pod), namespace: "default".into(), name: pod.into() },
         container: container.into(),
         role,
         attempt: 0,
@@ -133,12 +107,7 @@ pub(crate) fn infra(pod: &str) -> ContainerSpec {
 
 /// A container that joins it.
 pub(crate) fn app(pod: &str, infra: &str, image: &str, args: &[&str]) -> ContainerSpec {
-    let process = Process::Join {
-        infra: infra.into(),
-        host_pid: false,
-        share_pid: false,
-        host_ipc: false,
-    };
+    let process = Process::Join { infra: infra.into(), host_pid: false, share_pid: false, host_ipc: false };
     container(identity(pod, "app", Role::App), image, args, process)
 }
 
@@ -153,11 +122,7 @@ impl Node {
         args: &[&str],
     ) -> (ObservedContainer, ObservedContainer) {
         let infra = self.runtime.start(infra(pod)).await.unwrap();
-        let app = self
-            .runtime
-            .start(app(pod, &infra.id, image, args))
-            .await
-            .unwrap();
+        let app = self.runtime.start(app(pod, &infra.id, image, args)).await.unwrap();
         (infra, app)
     }
 
@@ -174,12 +139,7 @@ impl Node {
     }
 
     async fn look(&self, id: &str) -> Option<ObservedContainer> {
-        self.runtime
-            .list(None)
-            .await
-            .unwrap()
-            .into_iter()
-            .find(|container| container.id == id)
+        self.runtime.list(None).await.unwrap().into_iter().find(|container| container.id == id)
     }
 
     /// How a container ended, which it must have.

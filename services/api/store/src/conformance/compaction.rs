@@ -4,10 +4,7 @@ use super::{Backend, next_batch, put, value, watch, write};
 use crate::{Error, Op, RangeRequest, Revision, Store};
 
 fn at(revision: Revision) -> RangeRequest {
-    RangeRequest {
-        revision: Some(revision),
-        ..RangeRequest::all("/registry/")
-    }
+    RangeRequest { revision: Some(revision), ..RangeRequest::all("/registry/") }
 }
 
 fn is_compacted<T>(result: Result<T, Error>, requested: Revision) -> bool {
@@ -27,20 +24,10 @@ pub async fn compacted_history_is_gone(backend: &dyn Backend) {
     let store = backend.open().await;
     let head = write_history(&*store).await;
     let future = store.compact(head + 1).await;
-    assert_eq!(
-        future,
-        Err(Error::FutureRevision {
-            requested: head + 1,
-            head
-        })
-    );
+    assert_eq!(future, Err(Error::FutureRevision { requested: head + 1, head }));
     let before = store.range(at(head - 10)).await;
     assert_eq!(store.compact(head - 10).await, Ok(head - 10));
-    assert_eq!(
-        store.compact(5).await,
-        Ok(head - 10),
-        "compaction never goes back"
-    );
+    assert_eq!(store.compact(5).await, Ok(head - 10), "compaction never goes back");
     for gone in [1, 2, head - 11] {
         assert!(is_compacted(store.range(at(gone)).await, gone), "list at {gone}");
         assert!(is_compacted(store.watch(gone).await, gone), "watch from {gone}");
@@ -50,10 +37,7 @@ pub async fn compacted_history_is_gone(backend: &dyn Backend) {
     for expected in head - 9..=head {
         let batch = next_batch(&mut watch).await;
         assert_eq!((batch.revision, batch.changes.len()), (expected, 1));
-        assert!(
-            batch.changes[0].previous.is_some(),
-            "what was replaced at {expected} is known"
-        );
+        assert!(batch.changes[0].previous.is_some(), "what was replaced at {expected} is known");
     }
     store.close().await.expect("the store closes");
 }
@@ -65,35 +49,18 @@ pub async fn what_lives_survives_compaction(backend: &dyn Backend) {
     put(&*store, "/registry/gone", "1").await;
     write(&*store, [Op::delete("/registry/gone")]).await;
     put(&*store, "/registry/back", "1").await;
-    write(
-        &*store,
-        [Op::delete("/registry/back"), Op::put("/registry/pair", "1")],
-    )
-    .await;
+    write(&*store, [Op::delete("/registry/back"), Op::put("/registry/pair", "1")]).await;
     put(&*store, "/registry/back", "2").await;
     let last = write(&*store, [Op::delete("/registry/pair")]).await;
-    let before = store
-        .range(RangeRequest::all("/registry/"))
-        .await
-        .expect("range answers");
+    let before = store.range(RangeRequest::all("/registry/")).await.expect("range answers");
     assert_eq!(store.compact(last).await, Ok(last));
-    assert_eq!(
-        store.range(RangeRequest::all("/registry/")).await.as_ref(),
-        Ok(&before)
-    );
+    assert_eq!(store.range(RangeRequest::all("/registry/")).await.as_ref(), Ok(&before));
     store.close().await.expect("the store closes");
 
     let store = backend.open().await;
-    assert_eq!(
-        store.head().await,
-        Ok(last),
-        "though the last commit was a delete that is compacted"
-    );
+    assert_eq!(store.head().await, Ok(last), "though the last commit was a delete that is compacted");
     assert_eq!(store.range(RangeRequest::all("/registry/")).await, Ok(before));
-    assert!(
-        is_compacted(store.range(at(last - 1)).await, last - 1),
-        "compaction outlives a restart"
-    );
+    assert!(is_compacted(store.range(at(last - 1)).await, last - 1), "compaction outlives a restart");
     assert_eq!(value(&*store, "/registry/gone").await, None);
     assert_eq!(put(&*store, "/registry/gone", "2").await, last + 1);
     store.close().await.expect("the store closes");

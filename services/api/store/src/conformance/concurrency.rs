@@ -14,17 +14,10 @@ async fn create_keys(store: Arc<dyn Store>, caller: usize) -> Vec<(Revision, Str
     let mut created = Vec::new();
     for n in 0..COMMITS {
         let key = format!("/registry/pods/{caller}/{n}");
-        let outcome = store
-            .commit(Commit::put_if(&key, key.clone(), Expect::Absent))
-            .await;
-        let Ok(CommitOutcome::Committed { revision, .. }) = outcome else {
-            panic!("{outcome:?}")
-        };
+        let outcome = store.commit(Commit::put_if(&key, key.clone(), Expect::Absent)).await;
+        let Ok(CommitOutcome::Committed { revision, .. }) = outcome else { panic!("{outcome:?}") };
         let head = store.head().await.expect("head answers");
-        assert!(
-            head >= revision,
-            "{head} is older than the acknowledged {revision}"
-        );
+        assert!(head >= revision, "{head} is older than the acknowledged {revision}");
         let read = store.get(&key).await.expect("get answers").expect("it is there");
         assert_eq!(read.mod_revision, revision, "one reads what one has written");
         created.push((revision, key));
@@ -48,11 +41,7 @@ pub async fn concurrent_commits_have_revisions_of_their_own(backend: &dyn Backen
         assert_eq!(*revision, expected, "without gaps");
         for watch in [&mut live, &mut past] {
             let batch = next_batch(watch).await;
-            let keys: Vec<_> = batch
-                .changes
-                .iter()
-                .map(|change| change.key.to_string())
-                .collect();
+            let keys: Vec<_> = batch.changes.iter().map(|change| change.key.to_string()).collect();
             assert_eq!((batch.revision, keys), (*revision, vec![key.clone()]));
         }
     }

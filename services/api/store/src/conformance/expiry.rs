@@ -9,11 +9,7 @@ const B: &str = "/registry/events/b";
 const TTL: Duration = Duration::from_millis(300);
 
 fn put_for(key: &str, value: &'static str, ttl: Duration) -> Op {
-    Op::Put {
-        key: key.to_owned(),
-        value: value.into(),
-        ttl: Some(ttl),
-    }
+    Op::Put { key: key.to_owned(), value: value.into(), ttl: Some(ttl) }
 }
 
 /// At its time or a little later, with a revision, and watches see it.
@@ -26,23 +22,10 @@ pub async fn a_key_expires_as_a_delete(backend: &dyn Backend) {
     let mut watch = watch(&*store, revision).await;
     let batch = next_batch(&mut watch).await;
     let after = began.elapsed();
-    assert!(
-        after >= TTL && after < TTL + backend.ttl_slack(),
-        "expired after {after:?}"
-    );
+    assert!(after >= TTL && after < TTL + backend.ttl_slack(), "expired after {after:?}");
     assert_eq!(batch.revision, revision + 1);
-    assert_eq!(
-        *batch.changes,
-        [Change {
-            key: A.into(),
-            kind: ChangeKind::Delete,
-            previous
-        }]
-    );
-    assert_eq!(
-        (value(&*store, A).await, store.head().await),
-        (None, Ok(revision + 1))
-    );
+    assert_eq!(*batch.changes, [Change { key: A.into(), kind: ChangeKind::Delete, previous }]);
+    assert_eq!((value(&*store, A).await, store.head().await), (None, Ok(revision + 1)));
     assert_eq!(value(&*store, B).await.as_deref(), Some("for ever"));
     store.close().await.expect("the store closes");
 }
@@ -51,26 +34,11 @@ pub async fn a_key_expires_as_a_delete(backend: &dyn Backend) {
 /// knows nothing of the old one's time.
 pub async fn a_later_put_decides_about_expiry(backend: &dyn Backend) {
     let store = backend.open().await;
-    let (stays, longer, renewed) = (
-        "/registry/events/stays",
-        "/registry/events/longer",
-        "/registry/events/new",
-    );
-    write(
-        &*store,
-        [stays, longer, renewed, A].map(|key| put_for(key, "1", TTL)),
-    )
-    .await;
+    let (stays, longer, renewed) =
+        ("/registry/events/stays", "/registry/events/longer", "/registry/events/new");
+    write(&*store, [stays, longer, renewed, A].map(|key| put_for(key, "1", TTL))).await;
     let long = Duration::from_secs(3600);
-    write(
-        &*store,
-        [
-            Op::put(stays, "2"),
-            put_for(longer, "2", long),
-            Op::delete(renewed),
-        ],
-    )
-    .await;
+    write(&*store, [Op::put(stays, "2"), put_for(longer, "2", long), Op::delete(renewed)]).await;
     let written = write(&*store, [Op::put(renewed, "2")]).await;
     let mut watch = watch(&*store, written).await;
     let batch = next_batch(&mut watch).await;

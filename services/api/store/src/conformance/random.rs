@@ -23,15 +23,8 @@ const KEYS: [&str; 10] = [
     "/registry/c",
     "/registry/d/ä",
 ];
-const PREFIXES: [&str; 7] = [
-    "/registry/",
-    "",
-    "/registry/a",
-    "/registry/a/",
-    "/registry/b/",
-    "/registry/none/",
-    "/x",
-];
+const PREFIXES: [&str; 7] =
+    ["/registry/", "", "/registry/a", "/registry/a/", "/registry/b/", "/registry/none/", "/x"];
 
 /// A store, the model of it, and the watches on it.
 struct Run<'a> {
@@ -44,20 +37,12 @@ struct Run<'a> {
 
 /// One history; `KEELSON_SEED` in the environment repeats one that failed.
 pub async fn histories_agree_with_the_model(backend: &dyn Backend) {
-    let given = std::env::var("KEELSON_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
+    let given = std::env::var("KEELSON_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("KEELSON_SEED={seed}");
     let store = backend.open().await;
     let model = Model::new(store.head().await.expect("head answers"));
-    let mut run = Run {
-        backend,
-        store,
-        model,
-        watches: Vec::new(),
-        rng: Rng::with_seed(seed),
-    };
+    let mut run = Run { backend, store, model, watches: Vec::new(), rng: Rng::with_seed(seed) };
     for _ in 0..STEPS {
         run.step().await;
     }
@@ -83,21 +68,13 @@ impl Run<'_> {
     async fn commit(&mut self) {
         let commit = self.mk_commit();
         let expected = self.model.commit(&commit);
-        assert_eq!(
-            self.store.commit(commit.clone()).await,
-            Ok(expected),
-            "{commit:?}"
-        );
+        assert_eq!(self.store.commit(commit.clone()).await, Ok(expected), "{commit:?}");
         assert_eq!(self.store.head().await, Ok(self.model.head()));
     }
 
     async fn get(&mut self) {
         let key = self.key();
-        assert_eq!(
-            self.store.get(key).await,
-            Ok(self.model.get(key).cloned()),
-            "{key}"
-        );
+        assert_eq!(self.store.get(key).await, Ok(self.model.get(key).cloned()), "{key}");
     }
 
     async fn range(&mut self) {
@@ -108,11 +85,7 @@ impl Run<'_> {
             revision: self.rng.bool().then(|| self.revision()),
         };
         let expected = self.model.range(&request).map_err(kind);
-        assert_eq!(
-            self.store.range(request.clone()).await.map_err(kind),
-            expected,
-            "{request:?}"
-        );
+        assert_eq!(self.store.range(request.clone()).await.map_err(kind), expected, "{request:?}");
     }
 
     async fn begin_watch(&mut self) {
@@ -129,10 +102,7 @@ impl Run<'_> {
         let Some((mut position, mut stream)) = self.pick_watch() else {
             return;
         };
-        let expected = self
-            .model
-            .after(position)
-            .expect("compaction keeps what watches need");
+        let expected = self.model.after(position).expect("compaction keeps what watches need");
         let count = self.rng.usize(..=expected.len());
         for batch in &expected[..count] {
             assert_eq!(next(&mut stream).await.as_ref(), Ok(batch), "after {position}");
@@ -143,18 +113,10 @@ impl Run<'_> {
 
     async fn compact(&mut self) {
         let up_to = self.rng.u64(self.model.compacted()..=self.model.head());
-        let slowest = self
-            .watches
-            .iter()
-            .map(|(position, _)| *position)
-            .min()
-            .unwrap_or(up_to);
+        let slowest = self.watches.iter().map(|(position, _)| *position).min().unwrap_or(up_to);
         let kept = self.store.compact(up_to).await.expect("compact answers");
         let limit = up_to.min(slowest).max(self.model.compacted());
-        assert!(
-            (self.model.compacted()..=limit).contains(&kept),
-            "{kept} of {up_to}, watches at {slowest}"
-        );
+        assert!((self.model.compacted()..=limit).contains(&kept), "{kept} of {up_to}, watches at {slowest}");
         self.model.compact(kept);
     }
 
@@ -170,17 +132,10 @@ impl Run<'_> {
         let newest = watch(&*self.store, self.model.compacted()).await;
         self.watches.push((self.model.compacted(), newest));
         for (position, mut stream) in self.watches {
-            for batch in self
-                .model
-                .after(position)
-                .expect("compaction keeps what watches need")
-            {
+            for batch in self.model.after(position).expect("compaction keeps what watches need") {
                 assert_eq!(next(&mut stream).await, Ok(batch), "after {position}");
             }
-            assert!(
-                stream.next().now_or_never().is_none(),
-                "nothing after the newest commit"
-            );
+            assert!(stream.next().now_or_never().is_none(), "nothing after the newest commit");
         }
         self.store.close().await.expect("the store closes");
     }
@@ -198,11 +153,7 @@ impl Run<'_> {
         if self.rng.u32(..10) < 3 {
             return Op::delete(key);
         }
-        let length = if self.rng.u32(..20) == 0 {
-            20_000
-        } else {
-            self.rng.usize(..200)
-        };
+        let length = if self.rng.u32(..20) == 0 { 20_000 } else { self.rng.usize(..200) };
         Op::put(key, vec![self.rng.u8(..); length])
     }
 
@@ -218,10 +169,7 @@ impl Run<'_> {
             (_, Some(revision)) => Expect::ModRevision(revision),
             (_, None) => Expect::Absent,
         };
-        Compare {
-            key: key.to_owned(),
-            expect,
-        }
+        Compare { key: key.to_owned(), expect }
     }
 
     fn key(&mut self) -> &'static str {
@@ -245,10 +193,7 @@ impl Run<'_> {
 /// The error without the oldest revision, which etcd does not tell.
 fn kind(error: Error) -> Error {
     match error {
-        Error::Compacted { requested, .. } => Error::Compacted {
-            requested,
-            compacted: 0,
-        },
+        Error::Compacted { requested, .. } => Error::Compacted { requested, compacted: 0 },
         other => other,
     }
 }

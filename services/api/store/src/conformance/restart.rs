@@ -9,19 +9,13 @@ pub async fn a_restart_changes_nothing(backend: &dyn Backend) {
     for n in 0..50 {
         write(
             &*store,
-            [
-                Op::put(format!("/registry/{}", n % 5), n.to_string()),
-                Op::put(format!("/registry/x{n}"), "x"),
-            ],
+            [Op::put(format!("/registry/{}", n % 5), n.to_string()), Op::put(format!("/registry/x{n}"), "x")],
         )
         .await;
     }
     let head = write(&*store, [Op::delete("/registry/3")]).await;
     let now = store.range(RangeRequest::all("/registry/")).await;
-    let past = RangeRequest {
-        revision: Some(head / 2),
-        ..RangeRequest::all("/registry/")
-    };
+    let past = RangeRequest { revision: Some(head / 2), ..RangeRequest::all("/registry/") };
     let then = store.range(past.clone()).await;
     store.close().await.expect("the store closes");
     drop(store);

@@ -20,10 +20,7 @@ pub async fn a_watch_begins_after_its_revision(backend: &dyn Backend) {
         for expected in from.max(1) + 1..=head {
             assert_eq!(next_batch(&mut watch).await.revision, expected, "from {from}");
         }
-        assert!(
-            watch.next().now_or_never().is_none(),
-            "nothing after the newest commit"
-        );
+        assert!(watch.next().now_or_never().is_none(), "nothing after the newest commit");
         head = put(&*store, B, "new").await;
         assert_eq!(next_batch(&mut watch).await.revision, head);
     }
@@ -36,46 +33,20 @@ pub async fn a_watch_delivers_commits_whole(backend: &dyn Backend) {
     let mut live = watch(&*store, 1).await;
     put(&*store, A, "1").await;
     let old = store.get(A).await.expect("get answers");
-    let second = write(
-        &*store,
-        [Op::put(A, "2"), Op::put(B, "2"), Op::delete("/registry/none")],
-    )
-    .await;
+    let second = write(&*store, [Op::put(A, "2"), Op::put(B, "2"), Op::delete("/registry/none")]).await;
     let [new_a, new_b] = [store.get(A).await, store.get(B).await].map(|kv| kv.expect("get answers"));
     let third = write(&*store, [Op::delete(B)]).await;
     let put_of = |kv: &Option<crate::KeyValue>| ChangeKind::Put(kv.clone().expect("the key is there"));
     let expected: [(Revision, Vec<Change>); 3] = [
-        (
-            second - 1,
-            vec![Change {
-                key: A.into(),
-                kind: put_of(&old),
-                previous: None,
-            }],
-        ),
+        (second - 1, vec![Change { key: A.into(), kind: put_of(&old), previous: None }]),
         (
             second,
             vec![
-                Change {
-                    key: A.into(),
-                    kind: put_of(&new_a),
-                    previous: old.clone(),
-                },
-                Change {
-                    key: B.into(),
-                    kind: put_of(&new_b),
-                    previous: None,
-                },
+                Change { key: A.into(), kind: put_of(&new_a), previous: old.clone() },
+                Change { key: B.into(), kind: put_of(&new_b), previous: None },
             ],
         ),
-        (
-            third,
-            vec![Change {
-                key: B.into(),
-                kind: ChangeKind::Delete,
-                previous: new_b.clone(),
-            }],
-        ),
+        (third, vec![Change { key: B.into(), kind: ChangeKind::Delete, previous: new_b.clone() }]),
     ];
     for n in 0..100 {
         put(&*store, "/registry/other", &n.to_string()).await;
@@ -114,13 +85,7 @@ pub async fn a_watch_cannot_begin_in_the_future(backend: &dyn Backend) {
     let store = backend.open().await;
     let head = put(&*store, A, "1").await;
     let error = store.watch(head + 1).await.err();
-    assert_eq!(
-        error,
-        Some(Error::FutureRevision {
-            requested: head + 1,
-            head
-        })
-    );
+    assert_eq!(error, Some(Error::FutureRevision { requested: head + 1, head }));
     store.close().await.expect("the store closes");
 }
 

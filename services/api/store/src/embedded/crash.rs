@@ -30,10 +30,7 @@ struct Run {
 
 fn open(recorder: &Recorder) -> Arc<Embedded> {
     // A cache smaller than the data, so that redb writes pages before it commits them.
-    let config = EmbeddedConfig {
-        cache_bytes: 64 << 10,
-        ..EmbeddedConfig::new("")
-    };
+    let config = EmbeddedConfig { cache_bytes: 64 << 10, ..EmbeddedConfig::new("") };
     let disk = Disk::on(recorder.clone(), &config).expect("the disk opens after a power cut");
     let store = Embedded::start(disk, "a recorder".to_owned(), FanoutConfig::default());
     Arc::new(store.expect("the store starts after a power cut"))
@@ -45,21 +42,10 @@ fn mk_commit(rng: &mut Rng) -> Commit {
     let count = rng.usize(1..4);
     let mut mk_op = |key: u32| {
         let key = format!("/registry/pods/{key}");
-        let length = if rng.u32(..10) == 0 {
-            rng.usize(..9000)
-        } else {
-            rng.usize(..300)
-        };
-        if rng.u32(..10) < 3 {
-            Op::delete(key)
-        } else {
-            Op::put(key, vec![rng.u8(..); length])
-        }
+        let length = if rng.u32(..10) == 0 { rng.usize(..9000) } else { rng.usize(..300) };
+        if rng.u32(..10) < 3 { Op::delete(key) } else { Op::put(key, vec![rng.u8(..); length]) }
     };
-    Commit {
-        compares: Vec::new(),
-        ops: keys[..count].iter().map(|key| mk_op(*key)).collect(),
-    }
+    Commit { compares: Vec::new(), ops: keys[..count].iter().map(|key| mk_op(*key)).collect() }
 }
 
 /// Commits, some of them compactions, and notes when each was acknowledged.
@@ -68,15 +54,10 @@ async fn work(store: Arc<Embedded>, recorder: Recorder, seed: u64) -> Vec<(usize
     let mut acknowledged = Vec::new();
     for _ in 0..COMMITS {
         let outcome = store.commit(mk_commit(&mut rng)).await.unwrap();
-        let CommitOutcome::Committed { revision, .. } = outcome else {
-            panic!("{outcome:?}")
-        };
+        let CommitOutcome::Committed { revision, .. } = outcome else { panic!("{outcome:?}") };
         acknowledged.push((recorder.recorded(), revision));
         if rng.u32(..20) == 0 {
-            store
-                .compact(revision.saturating_sub(rng.u64(..50)).max(1))
-                .await
-                .unwrap();
+            store.compact(revision.saturating_sub(rng.u64(..50)).max(1)).await.unwrap();
         }
     }
     acknowledged
@@ -116,11 +97,7 @@ async fn record(seed: u64) -> Run {
     stop.send(store.head().await.unwrap()).unwrap();
     let batches = watcher.await.unwrap();
     store.close().await.unwrap();
-    Run {
-        batches,
-        acknowledged,
-        events: recorder.events(),
-    }
+    Run { batches, acknowledged, events: recorder.events() }
 }
 
 // === impl Run ===
@@ -128,11 +105,7 @@ async fn record(seed: u64) -> Run {
 impl Run {
     /// The newest revision acknowledged by the time of an event.
     fn acknowledged_at(&self, event: usize) -> Revision {
-        self.acknowledged
-            .range(..=event)
-            .map(|(_, revision)| *revision)
-            .max()
-            .unwrap_or(1)
+        self.acknowledged.range(..=event).map(|(_, revision)| *revision).max().unwrap_or(1)
     }
 
     fn batches(&self, after: Revision, up_to: Revision) -> &[Batch] {
@@ -163,46 +136,20 @@ impl Run {
         let list = store.range(RangeRequest::all("")).await.unwrap();
         assert_eq!(list.items, self.state(head), "the keys at {head}");
         let expected = self.batches(compacted, head);
-        let history: Vec<Batch> = store
-            .watch(compacted)
-            .await
-            .unwrap()
-            .take(expected.len())
-            .map(Result::unwrap)
-            .collect()
-            .await;
+        let history: Vec<Batch> =
+            store.watch(compacted).await.unwrap().take(expected.len()).map(Result::unwrap).collect().await;
         assert_eq!(history, expected, "the history from {compacted} to {head}");
-        let past = RangeRequest {
-            revision: Some(compacted),
-            ..RangeRequest::all("")
-        };
-        assert_eq!(
-            store.range(past).await.unwrap().items,
-            self.state(compacted),
-            "the keys at {compacted}"
-        );
-        let outcome = store
-            .commit(Commit {
-                compares: Vec::new(),
-                ops: vec![Op::put("/new", "x")],
-            })
-            .await;
-        assert_eq!(
-            outcome,
-            Ok(CommitOutcome::Committed {
-                revision: head + 1,
-                previous: vec![None]
-            })
-        );
+        let past = RangeRequest { revision: Some(compacted), ..RangeRequest::all("") };
+        assert_eq!(store.range(past).await.unwrap().items, self.state(compacted), "the keys at {compacted}");
+        let outcome = store.commit(Commit { compares: Vec::new(), ops: vec![Op::put("/new", "x")] }).await;
+        assert_eq!(outcome, Ok(CommitOutcome::Committed { revision: head + 1, previous: vec![None] }));
         store.close().await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_commits_survive_power_cuts() {
-    let given = std::env::var("KEELSON_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
+    let given = std::env::var("KEELSON_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| fastrand::u64(..u64::MAX - CALLERS as u64));
     eprintln!("KEELSON_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
@@ -258,10 +205,7 @@ async fn a_power_cut_during_recovery_loses_nothing_either() {
 async fn nothing_is_acknowledged_or_shown_after_a_failed_sync() {
     let recorder = Recorder::default();
     let store = open(&recorder);
-    let put = |value: &'static str| Commit {
-        compares: Vec::new(),
-        ops: vec![Op::put("/a", value)],
-    };
+    let put = |value: &'static str| Commit { compares: Vec::new(), ops: vec![Op::put("/a", value)] };
     store.commit(put("kept")).await.unwrap();
     let mut watch = store.watch(2).await.unwrap();
     recorder.break_down();
@@ -269,11 +213,7 @@ async fn nothing_is_acknowledged_or_shown_after_a_failed_sync() {
     assert!(matches!(failed, Err(crate::Error::Io { .. })), "{failed:?}");
     assert!(watch.next().now_or_never().is_none());
     assert_eq!(store.head().await, Ok(2));
-    assert_eq!(
-        store.commit(put("late")).await,
-        failed,
-        "it stays closed to writes"
-    );
+    assert_eq!(store.commit(put("late")).await, failed, "it stays closed to writes");
     assert!(store.compact(2).await.is_err());
     assert!(store.close().await.is_err());
 }

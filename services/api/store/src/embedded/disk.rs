@@ -70,23 +70,15 @@ impl Disk {
         if !file.try_exists().map_err(io_failed("look for the data file"))? {
             create(config, &file)?;
         }
-        let database = builder_of(config)
-            .open(&file)
-            .map_err(failed("open the data file"))?;
-        Self {
-            database,
-            lock: Some(lock),
-        }
-        .checked()
+        let database = builder_of(config).open(&file).map_err(failed("open the data file"))?;
+        Self { database, lock: Some(lock) }.checked()
     }
 
     /// Opens a database on anything that stores bytes.
     #[cfg(test)]
     pub(super) fn on(backend: impl redb::StorageBackend, config: &EmbeddedConfig) -> Result<Self, Error> {
         let builder = builder_of(config);
-        let database = builder
-            .create_with_backend(backend)
-            .map_err(failed("open the data"))?;
+        let database = builder.create_with_backend(backend).map_err(failed("open the data"))?;
         initialize(&database)?;
         Self { database, lock: None }.checked()
     }
@@ -101,18 +93,12 @@ impl Disk {
     fn checked(self) -> Result<Self, Error> {
         let txn = self.database.begin_write().map_err(failed("read the data"))?;
         let meta = txn.open_table(META).map_err(failed("read the data"))?;
-        let found = meta
-            .get(META_FORMAT)
-            .map_err(failed("read the data"))?
-            .map(|format| format.value());
+        let found = meta.get(META_FORMAT).map_err(failed("read the data"))?.map(|format| format.value());
         drop(meta);
         txn.abort().map_err(failed("read the data"))?;
         match found {
             Some(FORMAT) => Ok(self),
-            Some(found) if found > FORMAT => Err(Error::NewerFormat {
-                found,
-                supported: FORMAT,
-            }),
+            Some(found) if found > FORMAT => Err(Error::NewerFormat { found, supported: FORMAT }),
             other => Err(Error::Corrupt(format!("its format is {other:?}"))),
         }
     }
@@ -127,16 +113,12 @@ fn create(config: &EmbeddedConfig, file: &Path) -> Result<(), Error> {
         }
         _ => (),
     }
-    let database = builder_of(config)
-        .create(&new)
-        .map_err(failed("create the data file"))?;
+    let database = builder_of(config).create(&new).map_err(failed("create the data file"))?;
     initialize(&database)?;
     database.close().map_err(failed("create the data file"))?;
     std::fs::rename(&new, file).map_err(io_failed("create the data file"))?;
     let directory = file.parent().unwrap_or(file);
-    File::open(directory)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io_failed("sync the data directory"))
+    File::open(directory).and_then(|dir| dir.sync_all()).map_err(io_failed("sync the data directory"))
 }
 
 /// Writes the format and creates every table, if that has not happened.
@@ -165,9 +147,7 @@ fn builder_of(config: &EmbeddedConfig) -> redb::Builder {
 fn lock(directory: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options
-        .open(directory.join("lock"))
-        .map_err(io_failed("open the data directory's lock"))?;
+    let file = options.open(directory.join("lock")).map_err(io_failed("open the data directory's lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::InUse(directory.to_owned())),
@@ -181,10 +161,7 @@ pub(super) fn failed<E: Into<redb::Error>>(operation: &'static str) -> impl Fn(E
         redb::Error::Io(error) => io_failed(operation)(error),
         redb::Error::Corrupted(message) => Error::Corrupt(message),
         redb::Error::DatabaseClosed => Error::Closed,
-        other => Error::Io {
-            operation,
-            message: other.to_string(),
-        },
+        other => Error::Io { operation, message: other.to_string() },
     }
 }
 
@@ -193,9 +170,6 @@ fn io_failed(operation: &'static str) -> impl Fn(io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Error::NoSpace(format!("cannot {operation}: {error}; make room and start again"))
         }
-        _ => Error::Io {
-            operation,
-            message: error.to_string(),
-        },
+        _ => Error::Io { operation, message: error.to_string() },
     }
 }

@@ -51,41 +51,23 @@ impl<'a> Group<'a> {
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<CommitOutcome, Error> {
         for (index, compare) in commit.compares.iter().enumerate() {
             let found = self.find(&compare.key);
-            if !compare
-                .expect
-                .holds(found.as_ref().map(|(_, entry)| entry.at.revision))
-            {
-                let current = found
-                    .map(|(key, entry)| read(&self.records, &key, entry.at))
-                    .transpose()?;
-                return Ok(CommitOutcome::Conflict {
-                    index,
-                    current,
-                    revision: self.state.head,
-                });
+            if !compare.expect.holds(found.as_ref().map(|(_, entry)| entry.at.revision)) {
+                let current = found.map(|(key, entry)| read(&self.records, &key, entry.at)).transpose()?;
+                return Ok(CommitOutcome::Conflict { index, current, revision: self.state.head });
             }
         }
         let (changes, previous) = self.changes(&commit.ops)?;
         if !changes.is_empty() {
             self.state.head += 1;
-            self.batches.push(Batch {
-                revision: self.state.head,
-                changes: changes.into(),
-            });
+            self.batches.push(Batch { revision: self.state.head, changes: changes.into() });
         }
-        Ok(CommitOutcome::Committed {
-            revision: self.state.head,
-            previous,
-        })
+        Ok(CommitOutcome::Committed { revision: self.state.head, previous })
     }
 
     /// Adds the deletes of keys whose time is up, each a commit of its own.
     pub(super) fn expire(&mut self, limit: usize) -> Result<(), Error> {
         for key in self.state.deadlines.due(self.now, limit) {
-            self.commit(&Commit {
-                compares: Vec::new(),
-                ops: vec![Op::delete(&*key)],
-            })?;
+            self.commit(&Commit { compares: Vec::new(), ops: vec![Op::delete(&*key)] })?;
         }
         Ok(())
     }
@@ -100,10 +82,7 @@ impl<'a> Group<'a> {
         let mut changes = Vec::with_capacity(ops.len());
         let mut previous = Vec::with_capacity(ops.len());
         for (place, op) in (0..).zip(ops) {
-            let at = At {
-                revision: self.state.head + 1,
-                place,
-            };
+            let at = At { revision: self.state.head + 1, place };
             let change = match op {
                 Op::Put { key, value, ttl } => Some(self.put(at, key, value, *ttl)?),
                 Op::Delete { key } => self.delete(at, key)?,
@@ -117,36 +96,14 @@ impl<'a> Group<'a> {
     fn put(&mut self, at: At, key: &str, value: &Bytes, ttl: Option<Duration>) -> Result<Change, Error> {
         let found = self.find(key);
         let (key, entry) = match &found {
-            Some((key, old)) => (
-                Arc::clone(key),
-                Entry {
-                    at,
-                    version: old.version + 1,
-                    ..*old
-                },
-            ),
-            None => (
-                Arc::from(key),
-                Entry {
-                    created: at.revision,
-                    at,
-                    version: 1,
-                },
-            ),
+            Some((key, old)) => (Arc::clone(key), Entry { at, version: old.version + 1, ..*old }),
+            None => (Arc::from(key), Entry { created: at.revision, at, version: 1 }),
         };
-        let put = Put {
-            created: entry.created,
-            version: entry.version,
-            value,
-        };
+        let put = Put { created: entry.created, version: entry.version, value };
         let previous = self.write(&key, at, found.map(|(_, old)| old), Some(put))?;
         self.set_deadline(&key, ttl.map(|ttl| self.now.after(ttl)))?;
         self.state.index.insert(Arc::clone(&key), entry);
-        Ok(Change {
-            kind: ChangeKind::Put(entry.key_value(&key, value)),
-            key,
-            previous,
-        })
+        Ok(Change { kind: ChangeKind::Put(entry.key_value(&key, value)), key, previous })
     }
 
     /// `None` when there was nothing to delete.
@@ -157,11 +114,7 @@ impl<'a> Group<'a> {
         let previous = self.write(&key, at, Some(old), None)?;
         self.set_deadline(&key, None)?;
         self.state.index.remove(&*key);
-        Ok(Some(Change {
-            key,
-            kind: ChangeKind::Delete,
-            previous,
-        }))
+        Ok(Some(Change { key, kind: ChangeKind::Delete, previous }))
     }
 
     /// Writes one operation to the tables, and returns what was there before.
@@ -173,40 +126,25 @@ impl<'a> Group<'a> {
         put: Option<Put<'_>>,
     ) -> Result<Option<KeyValue>, Error> {
         let previous = old.map(|old| read(&self.records, key, old.at)).transpose()?;
-        let record = Record {
-            key,
-            previous: old.map(|old| old.at),
-            put,
-        };
+        let record = Record { key, previous: old.map(|old| old.at), put };
         record.encode(&mut self.scratch);
         let (created, version) = put.map_or((0, 0), |put| (put.created, put.version));
-        self.records
-            .insert((at.revision, at.place), self.scratch.as_slice())
-            .map_err(failed(WRITING))?;
-        self.versions
-            .insert((&**key, at.revision), (created, version, at.place))
-            .map_err(failed(WRITING))?;
+        self.records.insert((at.revision, at.place), self.scratch.as_slice()).map_err(failed(WRITING))?;
+        self.versions.insert((&**key, at.revision), (created, version, at.place)).map_err(failed(WRITING))?;
         Ok(previous)
     }
 
     fn set_deadline(&mut self, key: &Arc<str>, deadline: Option<Moment>) -> Result<(), Error> {
         if let Some(before) = self.state.deadlines.set(key, deadline) {
-            self.deadlines
-                .remove((before.0, &**key))
-                .map_err(failed(WRITING))?;
+            self.deadlines.remove((before.0, &**key)).map_err(failed(WRITING))?;
         }
         if let Some(deadline) = deadline {
-            self.deadlines
-                .insert((deadline.0, &**key), ())
-                .map_err(failed(WRITING))?;
+            self.deadlines.insert((deadline.0, &**key), ()).map_err(failed(WRITING))?;
         }
         Ok(())
     }
 
     fn find(&self, key: &str) -> Option<(Arc<str>, Entry)> {
-        self.state
-            .index
-            .get_key_value(key)
-            .map(|(key, entry)| (Arc::clone(key), *entry))
+        self.state.index.get_key_value(key).map(|(key, entry)| (Arc::clone(key), *entry))
     }
 }

@@ -56,9 +56,7 @@ pub(super) fn list<'a>(
     start_after: Option<&'a str>,
 ) -> impl Iterator<Item = (&'a Arc<str>, &'a Entry)> {
     let range = (start(prefix, start_after), Bound::Unbounded);
-    index
-        .range::<_, str>(range)
-        .take_while(move |(key, _)| key.starts_with(prefix))
+    index.range::<_, str>(range).take_while(move |(key, _)| key.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -67,31 +65,14 @@ mod tests {
 
     #[test]
     fn lists_hold_their_prefix_and_start_after_the_page_before() {
-        let entry = Entry {
-            created: 2,
-            at: At {
-                revision: 2,
-                place: 0,
-            },
-            version: 1,
-        };
-        let index: Index = ["/a", "/a/x", "/a/y", "/a0", "/b"]
-            .into_iter()
-            .map(|key| (Arc::from(key), entry))
-            .collect();
-        let keys = |prefix, after| {
-            list(&index, prefix, after)
-                .map(|(key, _)| &**key)
-                .collect::<Vec<_>>()
-        };
+        let entry = Entry { created: 2, at: At { revision: 2, place: 0 }, version: 1 };
+        let index: Index =
+            ["/a", "/a/x", "/a/y", "/a0", "/b"].into_iter().map(|key| (Arc::from(key), entry)).collect();
+        let keys = |prefix, after| list(&index, prefix, after).map(|(key, _)| &**key).collect::<Vec<_>>();
         assert_eq!(keys("/a/", None), ["/a/x", "/a/y"]);
         assert_eq!(keys("/a/", Some("/a/x")), ["/a/y"]);
         assert_eq!(keys("/a/", Some("/a/y")), [""; 0]);
-        assert_eq!(
-            keys("/a/", Some("/")),
-            ["/a/x", "/a/y"],
-            "a start before the prefix is the prefix"
-        );
+        assert_eq!(keys("/a/", Some("/")), ["/a/x", "/a/y"], "a start before the prefix is the prefix");
         assert_eq!(keys("/a", None), ["/a", "/a/x", "/a/y", "/a0"]);
         assert_eq!(keys("", None).len(), 5);
     }

@@ -26,22 +26,11 @@ impl Loaded {
         let txn = database.begin_read().map_err(failed(LOADING))?;
         let (compacted, swept) = marks(&txn)?;
         let records = txn.open_table(RECORDS).map_err(failed(LOADING))?;
-        let last = records
-            .last()
-            .map_err(failed(LOADING))?
-            .map_or(1, |(at, _)| at.value().0);
+        let last = records.last().map_err(failed(LOADING))?.map_or(1, |(at, _)| at.value().0);
         // The last commit's records may be gone if it was a delete, but only up to `compacted`.
         let head = last.max(compacted);
-        let state = State {
-            head,
-            index: index(&txn)?,
-            deadlines: deadlines(&txn)?,
-        };
-        Ok(Self {
-            state,
-            compacted,
-            swept,
-        })
+        let state = State { head, index: index(&txn)?, deadlines: deadlines(&txn)? };
+        Ok(Self { state, compacted, swept })
     }
 }
 
@@ -80,11 +69,7 @@ fn index(txn: &ReadTransaction) -> Result<Index, Error> {
         let (place_in_history, row) = row.map_err(failed(LOADING))?;
         let (key, revision) = place_in_history.value();
         let (created, version, place) = row.value();
-        let entry = (version > 0).then_some(Entry {
-            created,
-            at: At { revision, place },
-            version,
-        });
+        let entry = (version > 0).then_some(Entry { created, at: At { revision, place }, version });
         match &mut last {
             Some((same, latest)) if &**same == key => *latest = entry,
             _ => insert(&mut index, last.replace((Arc::from(key), entry))),

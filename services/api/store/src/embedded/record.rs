@@ -57,9 +57,7 @@ impl<'a> Record<'a> {
 
     /// Reads what [`Record::encode`] wrote.
     pub(super) fn decode(bytes: &'a [u8]) -> Result<Self, Error> {
-        Cursor(bytes)
-            .record()
-            .ok_or_else(|| Error::Corrupt("a record cannot be read".to_owned()))
+        Cursor(bytes).record().ok_or_else(|| Error::Corrupt("a record cannot be read".to_owned()))
     }
 
     /// The key and value put at `at`, with `key` for its key; `None` for a delete.
@@ -82,10 +80,7 @@ impl<'a> Cursor<'a> {
         let [flags] = self.array()?;
         let previous = match flags & PREVIOUS {
             0 => None,
-            _ => Some(At {
-                revision: self.u64()?,
-                place: self.u32()?,
-            }),
+            _ => Some(At { revision: self.u64()?, place: self.u32()? }),
         };
         let head = match flags & PUT {
             0 => None,
@@ -93,16 +88,8 @@ impl<'a> Cursor<'a> {
         };
         let length = usize::try_from(self.u32()?).ok()?;
         let (key, value) = self.0.split_at_checked(length)?;
-        let put = head.map(|(created, version)| Put {
-            created,
-            version,
-            value,
-        });
-        Some(Record {
-            key: std::str::from_utf8(key).ok()?,
-            previous,
-            put,
-        })
+        let put = head.map(|(created, version)| Put { created, version, value });
+        Some(Record { key: std::str::from_utf8(key).ok()?, previous, put })
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -126,24 +113,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let put = Put {
-            created: 3,
-            version: 9,
-            value: b"\0value",
-        };
-        for previous in [
-            None,
-            Some(At {
-                revision: 1 << 40,
-                place: 7,
-            }),
-        ] {
+        let put = Put { created: 3, version: 9, value: b"\0value" };
+        for previous in [None, Some(At { revision: 1 << 40, place: 7 })] {
             for put in [None, Some(put), Some(Put { value: b"", ..put })] {
-                let record = Record {
-                    key: "/registry/pods/default/ä",
-                    previous,
-                    put,
-                };
+                let record = Record { key: "/registry/pods/default/ä", previous, put };
                 let mut bytes = b"left over".to_vec();
                 record.encode(&mut bytes);
                 assert_eq!(Record::decode(&bytes), Ok(record));
@@ -153,14 +126,7 @@ mod tests {
 
     #[test]
     fn damage_is_an_error() {
-        let record = Record {
-            key: "key",
-            previous: Some(At {
-                revision: 1,
-                place: 2,
-            }),
-            put: None,
-        };
+        let record = Record { key: "key", previous: Some(At { revision: 1, place: 2 }), put: None };
         let mut bytes = Vec::new();
         record.encode(&mut bytes);
         for length in 0..bytes.len() {

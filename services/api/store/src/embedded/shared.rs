@@ -20,10 +20,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(view: View, fanout: Fanout) -> Self {
-        Self {
-            view: ArcSwapOption::from_pointee(view),
-            fanout: Arc::new(fanout),
-        }
+        Self { view: ArcSwapOption::from_pointee(view), fanout: Arc::new(fanout) }
     }
 
     /// Replaces what readers see; `None` closes the store.
@@ -59,8 +56,6 @@ impl History for Shared {
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let revision = self.view.load().as_ref().map(|view| view.revision());
-        f.debug_struct("Shared")
-            .field("revision", &revision)
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("revision", &revision).finish_non_exhaustive()
     }
 }

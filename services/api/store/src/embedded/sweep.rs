@@ -38,10 +38,7 @@ pub(super) fn slice(database: &Database, swept: Revision, compacted: Revision) -
         };
         for seen in seen {
             let obsolete = seen.previous.into_iter().chain(seen.is_delete.then_some(seen.at));
-            obsolete
-                .into_iter()
-                .try_for_each(|at| remove(&seen.key, at))
-                .map_err(failed(SWEEPING))?;
+            obsolete.into_iter().try_for_each(|at| remove(&seen.key, at)).map_err(failed(SWEEPING))?;
         }
         meta.insert(META_SWEPT, reached).map_err(failed(SWEEPING))?;
         reached
@@ -57,16 +54,10 @@ fn look(
     compacted: Revision,
 ) -> Result<(Vec<Seen>, Revision), Error> {
     let mut seen: Vec<Seen> = Vec::new();
-    for row in records
-        .range((swept + 1, 0)..=(compacted, u32::MAX))
-        .map_err(failed(SWEEPING))?
-    {
+    for row in records.range((swept + 1, 0)..=(compacted, u32::MAX)).map_err(failed(SWEEPING))? {
         let (at, bytes) = row.map_err(failed(SWEEPING))?;
         let (revision, place) = at.value();
-        if let Some(last) = seen
-            .last()
-            .filter(|last| seen.len() >= SLICE && last.at.revision < revision)
-        {
+        if let Some(last) = seen.last().filter(|last| seen.len() >= SLICE && last.at.revision < revision) {
             let reached = last.at.revision;
             return Ok((seen, reached));
         }

@@ -10,13 +10,7 @@ fn mk_config(directory: &tempfile::TempDir) -> EmbeddedConfig {
 }
 
 async fn put(store: &Embedded, key: &str, value: &'static str) {
-    store
-        .commit(Commit {
-            compares: Vec::new(),
-            ops: vec![Op::put(key, value)],
-        })
-        .await
-        .unwrap();
+    store.commit(Commit { compares: Vec::new(), ops: vec![Op::put(key, value)] }).await.unwrap();
 }
 
 #[tokio::test]
@@ -62,13 +56,7 @@ async fn a_newer_format_is_refused() {
     txn.commit().unwrap();
     drop(database);
     let error = Embedded::open(config).unwrap_err();
-    assert_eq!(
-        error,
-        Error::NewerFormat {
-            found: 7,
-            supported: 1
-        }
-    );
+    assert_eq!(error, Error::NewerFormat { found: 7, supported: 1 });
 }
 
 #[tokio::test]
@@ -101,13 +89,7 @@ async fn compaction_removes_what_nobody_can_read() {
         put(&store, &format!("/registry/{}", n % 10), "value").await;
         put(&store, "/registry/comes and goes", "value").await;
         let delete = Op::delete("/registry/comes and goes");
-        store
-            .commit(Commit {
-                compares: Vec::new(),
-                ops: vec![delete],
-            })
-            .await
-            .unwrap();
+        store.commit(Commit { compares: Vec::new(), ops: vec![delete] }).await.unwrap();
     }
     let head = store.head().await.unwrap();
     assert_eq!(store.compact(head).await, Ok(head));

@@ -29,12 +29,7 @@ impl View {
         index: Index,
     ) -> Result<Self, Error> {
         let snapshot = database.begin_read().map_err(failed(READING))?;
-        Ok(Self {
-            revision,
-            compacted,
-            index,
-            snapshot,
-        })
+        Ok(Self { revision, compacted, index, snapshot })
     }
 
     pub(super) fn revision(&self) -> Revision {
@@ -65,11 +60,7 @@ impl View {
     pub(super) fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Error> {
         let revision = request.revision.map_or(self.revision, |revision| revision.max(1));
         self.check(revision)?;
-        let limit = if request.limit == 0 {
-            usize::MAX
-        } else {
-            request.limit
-        };
+        let limit = if request.limit == 0 { usize::MAX } else { request.limit };
         if revision == self.revision {
             let keys = index::list(&self.index, &request.prefix, request.start_after.as_deref());
             self.page(keys.map(|(key, entry)| (key, entry.at)), limit, revision)
@@ -97,16 +88,9 @@ impl View {
     ) -> Result<RangeResponse, Error> {
         let records = self.records()?;
         let page = keys.by_ref().take(limit);
-        let items = page
-            .map(|(key, at)| read(&records, key, at))
-            .collect::<Result<_, _>>()?;
+        let items = page.map(|(key, at)| read(&records, key, at)).collect::<Result<_, _>>()?;
         let remaining = keys.count() as u64;
-        Ok(RangeResponse {
-            items,
-            revision,
-            more: remaining > 0,
-            remaining,
-        })
+        Ok(RangeResponse { items, revision, more: remaining > 0, remaining })
     }
 
     fn records(&self) -> Result<ReadOnlyTable<(u64, u32), &'static [u8]>, Error> {

@@ -67,22 +67,11 @@ impl Writer {
         commands: mpsc::Receiver<Command>,
         fanout: FanoutConfig,
     ) -> Result<(Self, Arc<Shared>), Error> {
-        let Loaded {
-            state,
-            compacted,
-            swept,
-        } = Loaded::from(&disk.database)?;
+        let Loaded { state, compacted, swept } = Loaded::from(&disk.database)?;
         let view = View::new(&disk.database, state.head, compacted, state.index.clone())?;
         let shared = Arc::new(Shared::new(view, Fanout::new(fanout, state.head)));
-        let writer = Self {
-            disk,
-            commands,
-            shared: Arc::clone(&shared),
-            state,
-            compacted,
-            swept,
-            failure: None,
-        };
+        let writer =
+            Self { disk, commands, shared: Arc::clone(&shared), state, compacted, swept, failure: None };
         Ok((writer, shared))
     }
 
@@ -160,10 +149,7 @@ impl Writer {
             return;
         }
         let written = self.write(|group| {
-            commits
-                .iter()
-                .map(|pending| group.commit(&pending.commit))
-                .collect::<Result<Vec<_>, _>>()
+            commits.iter().map(|pending| group.commit(&pending.commit)).collect::<Result<Vec<_>, _>>()
         });
         // A caller that has gone away needs no answer.
         match written {
@@ -172,9 +158,7 @@ impl Writer {
                 .zip(outcomes)
                 .for_each(|(pending, outcome)| drop(pending.reply.send(Ok(outcome)))),
             Err(error) => {
-                commits
-                    .into_iter()
-                    .for_each(|pending| drop(pending.reply.send(Err(error.clone()))));
+                commits.into_iter().for_each(|pending| drop(pending.reply.send(Err(error.clone()))));
             }
         }
     }
@@ -231,11 +215,7 @@ impl Writer {
     }
 
     fn try_write<T>(&mut self, fill: impl FnOnce(&mut Group<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let txn = self
-            .disk
-            .database
-            .begin_write()
-            .map_err(failed("begin a commit"))?;
+        let txn = self.disk.database.begin_write().map_err(failed("begin a commit"))?;
         let mut group = Group::open(&txn, &mut self.state, Moment::now())?;
         let filled = fill(&mut group)?;
         let batches: Vec<Batch> = group.finish();
@@ -251,8 +231,7 @@ impl Writer {
 
     fn show(&self) -> Result<(), Error> {
         let (head, index) = (self.state.head, self.state.index.clone());
-        self.shared
-            .show(Some(View::new(&self.disk.database, head, self.compacted, index)?));
+        self.shared.show(Some(View::new(&self.disk.database, head, self.compacted, index)?));
         Ok(())
     }
 

@@ -70,18 +70,14 @@ impl Source {
         limit: usize,
         revision: Option<Revision>,
     ) -> Result<GetResponse, Error> {
-        let options = GetOptions::new()
-            .with_range(span.end.clone())
-            .with_limit(wire::signed(limit as u64));
+        let options = GetOptions::new().with_range(span.end.clone()).with_limit(wire::signed(limit as u64));
         self.get_at(span.start.clone(), options, revision).await
     }
 
     /// Whether `revision` can be read and watched from; returns it, or the newest one for `None`.
     pub(super) async fn check_revision(&self, revision: Option<Revision>) -> Result<Revision, Error> {
         let key = Vec::from("/");
-        let response = self
-            .get_at(key, GetOptions::new().with_count_only(), revision)
-            .await?;
+        let response = self.get_at(key, GetOptions::new().with_count_only(), revision).await?;
         Ok(revision.unwrap_or_else(|| wire::revision(response.header())))
     }
 
@@ -136,17 +132,12 @@ impl Source {
             .with_start_revision(wire::signed(after.saturating_add(1)));
         let mut client = self.watch.clone();
         let call = async move { Ok(client.watch("", Some(options)).await) };
-        bounded(self.timeout, "start a watch", call)
-            .await?
-            .map_err(|error| wire::error(error, None))
+        bounded(self.timeout, "start a watch", call).await?.map_err(|error| wire::error(error, None))
     }
 
     /// The next commits of a watch; none if the message was about something else.
     async fn next(&self, stream: &mut WatchStream, after: Revision) -> Result<Vec<Batch>, Ended> {
-        let message = stream
-            .message()
-            .await
-            .map_err(|error| Ended::Failed(wire::error(error, None)))?;
+        let message = stream.message().await.map_err(|error| Ended::Failed(wire::error(error, None)))?;
         let ended = || Ended::Failed(Error::Unavailable("etcd ended the watch".to_owned()));
         let message: WatchResponse = message.ok_or_else(ended)?;
         match wire::unsigned(message.compact_revision()) {
@@ -171,10 +162,7 @@ impl Source {
                 Ok(batches) if batches.is_empty() => (),
                 Ok(batches) => return Ok(batches),
                 Err(Ended::Compacted(compacted)) => {
-                    return Err(Error::Compacted {
-                        requested: after,
-                        compacted,
-                    });
+                    return Err(Error::Compacted { requested: after, compacted });
                 }
                 Err(Ended::Failed(error)) => return Err(error),
             }

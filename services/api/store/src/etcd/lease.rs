@@ -18,11 +18,7 @@ pub(super) struct Leases {
 
 impl Leases {
     pub(super) fn new(client: LeaseClient, bucket: Duration) -> Self {
-        Self {
-            client,
-            bucket,
-            granted: Mutex::default(),
-        }
+        Self { client, bucket, granted: Mutex::default() }
     }
 
     /// A lease for each operation that has a time to live.
@@ -51,10 +47,7 @@ impl Leases {
         }
         let seconds = wire::signed((end - now).div_ceil(1000));
         let mut client = self.client.clone();
-        let granted = client
-            .grant(seconds, None)
-            .await
-            .map_err(|error| wire::error(error, None))?;
+        let granted = client.grant(seconds, None).await.map_err(|error| wire::error(error, None))?;
         // Somebody else may have asked at the same time: one of the two leases ends unused.
         Ok(*self.granted().entry(end).or_insert_with(|| granted.id()))
     }
@@ -76,9 +69,7 @@ fn millis(duration: Duration) -> u64 {
 
 /// The end of the bucket in which `now + ttl` falls; all in milliseconds.
 fn bucket_end(now: u64, ttl: u64, bucket: u64) -> u64 {
-    now.saturating_add(ttl)
-        .div_ceil(bucket.max(1))
-        .saturating_mul(bucket.max(1))
+    now.saturating_add(ttl).div_ceil(bucket.max(1)).saturating_mul(bucket.max(1))
 }
 
 #[cfg(test)]

@@ -19,10 +19,7 @@ impl Span {
             prefix if ours.starts_with(prefix) => ours,
             _ => return None,
         };
-        let mut span = Self {
-            start: first(prefix),
-            end: end(prefix),
-        };
+        let mut span = Self { start: first(prefix), end: end(prefix) };
         if let Some(key) = request.start_after.as_deref().filter(|key| *key >= prefix) {
             span.start_after(key);
         }
@@ -38,11 +35,7 @@ impl Span {
 
 /// The first key with a prefix: the prefix itself; no key is empty.
 fn first(prefix: &str) -> Vec<u8> {
-    if prefix.is_empty() {
-        vec![0]
-    } else {
-        prefix.as_bytes().to_vec()
-    }
+    if prefix.is_empty() { vec![0] } else { prefix.as_bytes().to_vec() }
 }
 
 /// The first key after all those with a prefix. For no prefix it is etcd's "no end", a zero.
@@ -74,19 +67,9 @@ mod tests {
             ("", "", Some("a"), Some(("a\0", "\0"))),
         ];
         for (ours, prefix, after, expected) in cases {
-            let request = RangeRequest {
-                start_after: after.map(str::to_owned),
-                ..RangeRequest::all(prefix)
-            };
-            let expected = expected.map(|(start, end)| Span {
-                start: start.into(),
-                end: end.into(),
-            });
-            assert_eq!(
-                Span::of(ours, &request),
-                expected,
-                "{prefix:?} after {after:?} in {ours:?}"
-            );
+            let request = RangeRequest { start_after: after.map(str::to_owned), ..RangeRequest::all(prefix) };
+            let expected = expected.map(|(start, end)| Span { start: start.into(), end: end.into() });
+            assert_eq!(Span::of(ours, &request), expected, "{prefix:?} after {after:?} in {ours:?}");
         }
     }
 }

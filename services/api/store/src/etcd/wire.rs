@@ -14,17 +14,9 @@ use std::sync::Arc;
 /// is there instead.
 pub(super) fn transaction(commit: &Commit, leases: &[Option<i64>]) -> Txn {
     let compares: Vec<Compare> = commit.compares.iter().map(compare).collect();
-    let looks: Vec<TxnOp> = commit
-        .compares
-        .iter()
-        .map(|compare| TxnOp::get(compare.key.as_str(), None))
-        .collect();
-    let ops: Vec<TxnOp> = commit
-        .ops
-        .iter()
-        .zip(leases)
-        .map(|(op, lease)| operation(op, *lease))
-        .collect();
+    let looks: Vec<TxnOp> =
+        commit.compares.iter().map(|compare| TxnOp::get(compare.key.as_str(), None)).collect();
+    let ops: Vec<TxnOp> = commit.ops.iter().zip(leases).map(|(op, lease)| operation(op, *lease)).collect();
     Txn::new().when(compares).and_then(ops).or_else(looks)
 }
 
@@ -50,30 +42,16 @@ fn operation(op: &Op, lease: Option<i64>) -> TxnOp {
 /// How a transaction made by [`transaction`] ended.
 pub(super) fn outcome(commit: &Commit, response: &TxnResponse) -> Result<CommitOutcome, Error> {
     let revision = revision(response.header());
-    let found = response
-        .op_responses()
-        .into_iter()
-        .map(found)
-        .collect::<Result<Vec<_>, _>>()?;
+    let found = response.op_responses().into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
     if response.succeeded() {
-        return Ok(CommitOutcome::Committed {
-            revision,
-            previous: found,
-        });
+        return Ok(CommitOutcome::Committed { revision, previous: found });
     }
     let mut checked = commit.compares.iter().zip(found).enumerate();
-    let failed = checked.find(|(_, (compare, found))| {
-        !compare
-            .expect
-            .holds(found.as_ref().map(|found| found.mod_revision))
-    });
+    let failed = checked
+        .find(|(_, (compare, found))| !compare.expect.holds(found.as_ref().map(|found| found.mod_revision)));
     let (index, (_, current)) = failed
         .ok_or_else(|| Error::Unavailable("etcd refused a commit whose compares all hold".to_owned()))?;
-    Ok(CommitOutcome::Conflict {
-        index,
-        current,
-        revision,
-    })
+    Ok(CommitOutcome::Conflict { index, current, revision })
 }
 
 /// What was there before an operation, or is there.
@@ -109,25 +87,17 @@ pub(super) fn batches(events: &[Event], prefix: &str, after: Revision) -> Result
     let new: Vec<&Event> = new.collect();
     let commits = new.chunk_by(|one, other| modified(one) == modified(other));
     let batch = |commit: &[&Event]| {
-        let ours = commit.iter().filter(|event| {
-            event
-                .kv()
-                .is_some_and(|kv| kv.key().starts_with(prefix.as_bytes()))
-        });
+        let ours = commit
+            .iter()
+            .filter(|event| event.kv().is_some_and(|kv| kv.key().starts_with(prefix.as_bytes())));
         let changes = ours.map(|event| change(event)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Batch {
-            revision: commit.first().map_or(0, |event| modified(event)),
-            changes: changes.into(),
-        })
+        Ok(Batch { revision: commit.first().map_or(0, |event| modified(event)), changes: changes.into() })
     };
     commits.map(batch).collect()
 }
 
 fn change(event: &Event) -> Result<Change, Error> {
-    let kv = event
-        .kv()
-        .cloned()
-        .ok_or_else(|| Error::Corrupt("an event without a key".to_owned()))?;
+    let kv = event.kv().cloned().ok_or_else(|| Error::Corrupt("an event without a key".to_owned()))?;
     let previous = event.prev_kv().cloned().map(key_value).transpose()?;
     let key = text(kv.key())?;
     let kind = match event.event_type() {
@@ -145,21 +115,18 @@ pub(super) fn error(error: etcd_client::Error, requested: Option<Revision>) -> E
     let requested = requested.unwrap_or(0);
     match status.message() {
         // etcd does not say how far; it is further than asked for.
-        message if message.contains("required revision has been compacted") => Error::Compacted {
-            requested,
-            compacted: requested + 1,
-        },
-        message if message.contains("required revision is a future revision") => Error::FutureRevision {
-            requested,
-            head: requested.saturating_sub(1),
-        },
+        message if message.contains("required revision has been compacted") => {
+            Error::Compacted { requested, compacted: requested + 1 }
+        }
+        message if message.contains("required revision is a future revision") => {
+            Error::FutureRevision { requested, head: requested.saturating_sub(1) }
+        }
         message if message.contains("database space exceeded") => Error::NoSpace(format!(
             "{message}; compact and defragment etcd, raise its --quota-backend-bytes and disarm its alarm"
         )),
-        message if message.contains("request is too large") => Error::TooLarge {
-            size: MAX_COMMIT_BYTES,
-            limit: MAX_COMMIT_BYTES,
-        },
+        message if message.contains("request is too large") => {
+            Error::TooLarge { size: MAX_COMMIT_BYTES, limit: MAX_COMMIT_BYTES }
+        }
         message => Error::Unavailable(format!("etcd: {message}")),
     }
 }

@@ -32,14 +32,7 @@ pub(super) enum Read {
 
 impl Ring {
     pub(super) fn new(config: FanoutConfig, head: Revision) -> Self {
-        Self {
-            config,
-            floor: head,
-            last: head,
-            batches: VecDeque::new(),
-            weight: 0,
-            ended: None,
-        }
+        Self { config, floor: head, last: head, batches: VecDeque::new(), weight: 0, ended: None }
     }
 
     pub(super) fn last(&self) -> Revision {
@@ -51,12 +44,7 @@ impl Ring {
     }
 
     pub(super) fn push(&mut self, batch: Batch) {
-        debug_assert!(
-            batch.revision > self.last,
-            "{} after {}",
-            batch.revision,
-            self.last
-        );
+        debug_assert!(batch.revision > self.last, "{} after {}", batch.revision, self.last);
         self.last = batch.revision;
         self.weight += batch.weight();
         self.batches.push_back(batch);
@@ -108,20 +96,11 @@ mod tests {
     use super::*;
 
     fn mk_batch(revision: Revision) -> Batch {
-        Batch {
-            revision,
-            changes: [].into(),
-        }
+        Batch { revision, changes: [].into() }
     }
 
     fn mk_ring(batches: usize, pushed: std::ops::RangeInclusive<Revision>) -> Ring {
-        let mut ring = Ring::new(
-            FanoutConfig {
-                batches,
-                bytes: usize::MAX,
-            },
-            *pushed.start() - 1,
-        );
+        let mut ring = Ring::new(FanoutConfig { batches, bytes: usize::MAX }, *pushed.start() - 1);
         pushed.for_each(|revision| ring.push(mk_batch(revision)));
         ring
     }
@@ -153,13 +132,7 @@ mod tests {
 
     #[test]
     fn one_batch_stays_however_heavy() {
-        let mut ring = Ring::new(
-            FanoutConfig {
-                batches: 10,
-                bytes: 1,
-            },
-            1,
-        );
+        let mut ring = Ring::new(FanoutConfig { batches: 10, bytes: 1 }, 1);
         ring.push(mk_batch(2));
         ring.push(mk_batch(3));
         assert_eq!(read(&ring, 2, 10), [3]);
@@ -170,10 +143,7 @@ mod tests {
     fn skipping_leaves_earlier_readers_behind() {
         let mut ring = mk_ring(10, 5..=6);
         ring.skip_to(20);
-        assert_eq!(
-            (ring.read(6, 10), ring.read(20, 10)),
-            (Read::Behind, Read::UpToDate)
-        );
+        assert_eq!((ring.read(6, 10), ring.read(20, 10)), (Read::Behind, Read::UpToDate));
         ring.push(mk_batch(21));
         assert_eq!(read(&ring, 20, 10), [21]);
     }

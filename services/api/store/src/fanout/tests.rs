@@ -11,10 +11,7 @@ struct Endless {
 impl History for Endless {
     fn after(&self, after: Revision) -> BoxFuture<'_, Result<Vec<Batch>, Error>> {
         let answer = if after < self.compacted {
-            Err(Error::Compacted {
-                requested: after,
-                compacted: self.compacted,
-            })
+            Err(Error::Compacted { requested: after, compacted: self.compacted })
         } else {
             Ok((after + 1..after + 4).map(mk_batch).collect())
         };
@@ -23,29 +20,15 @@ impl History for Endless {
 }
 
 fn mk_batch(revision: Revision) -> Batch {
-    Batch {
-        revision,
-        changes: [].into(),
-    }
+    Batch { revision, changes: [].into() }
 }
 
 fn mk_fanout(batches: usize, head: Revision) -> Arc<Fanout> {
-    Arc::new(Fanout::new(
-        FanoutConfig {
-            batches,
-            bytes: usize::MAX,
-        },
-        head,
-    ))
+    Arc::new(Fanout::new(FanoutConfig { batches, bytes: usize::MAX }, head))
 }
 
 async fn take(stream: &mut WatchStream, count: usize) -> Vec<Revision> {
-    stream
-        .by_ref()
-        .take(count)
-        .map(|batch| batch.unwrap().revision)
-        .collect()
-        .await
+    stream.by_ref().take(count).map(|batch| batch.unwrap().revision).collect().await
 }
 
 #[tokio::test]
@@ -72,10 +55,7 @@ async fn a_reader_before_the_history_fails_and_ends() {
     let fanout = mk_fanout(2, 1);
     let mut stream = fanout.subscribe(1, Arc::new(Endless { compacted: 5 }));
     fanout.publish((2..=9).map(mk_batch));
-    let error = Error::Compacted {
-        requested: 1,
-        compacted: 5,
-    };
+    let error = Error::Compacted { requested: 1, compacted: 5 };
     assert_eq!(stream.next().await, Some(Err(error)));
     assert_eq!(fanout.slowest(), None, "it holds nothing back any more");
     assert_eq!(stream.next().await, None);

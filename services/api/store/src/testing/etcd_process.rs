@@ -21,12 +21,7 @@ impl EtcdProcess {
         let data = tempfile::tempdir().expect("a temporary directory");
         let [client, peer] = free_ports().map(|port| format!("http://127.0.0.1:{port}"));
         let child = spawn(&data, &client, &peer);
-        Self {
-            data,
-            child,
-            client,
-            peer,
-        }
+        Self { data, child, client, peer }
     }
 
     /// Its client address.
@@ -59,22 +54,13 @@ fn spawn(data: &TempDir, client: &str, peer: &str) -> Child {
     command
         .arg("--data-dir")
         .arg(data.path().join("data"))
-        .args([
-            "--name",
-            "test",
-            "--log-level",
-            "error",
-            "--initial-cluster",
-            &format!("test={peer}"),
-        ])
+        .args(["--name", "test", "--log-level", "error", "--initial-cluster", &format!("test={peer}")])
         .args(["--listen-client-urls", client, "--advertise-client-urls", client])
         .args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command
-        .spawn()
-        .expect("etcd starts; install it with `apt-get install etcd-server`")
+    command.spawn().expect("etcd starts; install it with `apt-get install etcd-server`")
 }
 
 /// Two ports that nobody listens on.

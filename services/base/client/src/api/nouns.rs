@@ -37,11 +37,7 @@ impl Api<Pod> {
             uid: pod.metadata.uid.clone(),
             ..Default::default()
         };
-        let target = ObjectReference {
-            kind: "Node".to_owned(),
-            name: node.to_owned(),
-            ..Default::default()
-        };
+        let target = ObjectReference { kind: "Node".to_owned(), name: node.to_owned(), ..Default::default() };
         let request = BindPodRequest {
             namespace: metadata.namespace.clone(),
             binding: Some(Binding { metadata, target }),
@@ -52,51 +48,30 @@ impl Api<Pod> {
     /// Reads a container's log, and follows it if so asked.
     pub async fn log(&self, name: &str, options: PodLogOptions) -> Result<Log, ApiError> {
         let (namespace, name) = (self.namespace.to_string(), name.to_owned());
-        let request = PodLogRequest {
-            namespace,
-            name,
-            options: Some(options),
-        };
-        Ok(Log {
-            messages: self.raw.server_stream("Log", &request).await?,
-        })
+        let request = PodLogRequest { namespace, name, options: Some(options) };
+        Ok(Log { messages: self.raw.server_stream("Log", &request).await? })
     }
 }
 
 impl Api<ReplicationController> {
     /// Reads how many replicas are wanted and observed.
     pub async fn get_scale(&self, name: &str) -> Result<Scale, ApiError> {
-        let request = GetRequest {
-            namespace: self.namespace.to_string(),
-            name: name.to_owned(),
-            ..Default::default()
-        };
+        let request =
+            GetRequest { namespace: self.namespace.to_string(), name: name.to_owned(), ..Default::default() };
         self.raw.unary("GetScale", &request).await
     }
 
     /// Sets how many replicas are wanted.
     pub async fn scale(&self, name: &str, scale: Scale) -> Result<Scale, ApiError> {
         let (namespace, name) = (self.namespace.to_string(), name.to_owned());
-        self.raw
-            .unary(
-                "Scale",
-                &ScaleRequest {
-                    namespace,
-                    name,
-                    scale: Some(scale),
-                    options: None,
-                },
-            )
-            .await
+        self.raw.unary("Scale", &ScaleRequest { namespace, name, scale: Some(scale), options: None }).await
     }
 }
 
 impl Api<Node> {
     /// Whether a node of this name is registered.
     pub async fn contains(&self, name: &str) -> Result<bool, ApiError> {
-        let request = NodesContainsRequest {
-            name: name.to_owned(),
-        };
+        let request = NodesContainsRequest { name: name.to_owned() };
         let answer: NodesContainsResponse = self.raw.unary("Contains", &request).await?;
         Ok(answer.contains)
     }
@@ -105,11 +80,7 @@ impl Api<Node> {
 impl Api<Namespace> {
     /// Replaces a namespace's finalizers; the last one gone, a terminating namespace goes too.
     pub async fn finalize(&self, namespace: &Namespace) -> Result<Namespace, ApiError> {
-        decode(
-            self.raw
-                .unary_bytes("Finalize", &self.update_request(namespace))
-                .await?,
-        )
+        decode(self.raw.unary_bytes("Finalize", &self.update_request(namespace)).await?)
     }
 }
 
@@ -119,9 +90,7 @@ impl Stream for Log {
     type Item = Result<Bytes, ApiError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.messages
-            .poll_next_unpin(cx)
-            .map(|next| next.map(|chunk| chunk.map(|chunk| chunk.data)))
+        self.messages.poll_next_unpin(cx).map(|next| next.map(|chunk| chunk.map(|chunk| chunk.data)))
     }
 }
 

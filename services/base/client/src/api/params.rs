@@ -59,11 +59,7 @@ pub struct Patch {
 impl ListParams {
     pub(super) fn request(&self, namespace: &str, limit: i64, token: &str) -> ListRequest {
         // The token names the revision of its list, and api refuses it beside another.
-        let resource_version = if token.is_empty() {
-            self.resource_version.clone()
-        } else {
-            String::new()
-        };
+        let resource_version = if token.is_empty() { self.resource_version.clone() } else { String::new() };
         ListRequest {
             namespace: namespace.to_owned(),
             label_selector: self.label_selector.clone(),
@@ -111,9 +107,6 @@ impl Patch {
 
     fn new(content_type: &'static str, value: &impl serde::Serialize) -> Result<Self, ApiError> {
         let refused = |error| ApiError::bad_request(format!("the patch cannot be written as JSON: {error}"));
-        Ok(Self {
-            content_type,
-            body: serde_json::to_vec(value).map_err(refused)?.into(),
-        })
+        Ok(Self { content_type, body: serde_json::to_vec(value).map_err(refused)?.into() })
     }
 }

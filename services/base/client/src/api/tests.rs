@@ -16,51 +16,29 @@ use crate::testing::{Call, page, pod, server};
 use crate::{Client, ForwardedUser};
 
 fn header<'a>(call: &'a Call, name: &str) -> Vec<&'a str> {
-    call.headers
-        .get_all(name)
-        .iter()
-        .map(|value| value.to_str().unwrap())
-        .collect()
+    call.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_list_reads_all_pages_of_one_revision() {
     let (channel, mut server) = server();
     let api = Client::new(channel).api::<Pod>().namespaced("prod");
-    let params = ListParams {
-        label_selector: "app=web".into(),
-        resource_version: "5".into(),
-        ..Default::default()
-    };
+    let params =
+        ListParams { label_selector: "app=web".into(), resource_version: "5".into(), ..Default::default() };
     let list = tokio::spawn(async move { api.list(&params).await });
     let call = server.expect("List").await;
     let request: ListRequest = call.request();
-    assert_eq!(
-        (request.limit, &*request.resource_version, &*request.r#continue),
-        (500, "5", "")
-    );
-    assert_eq!(
-        (&*request.namespace, &*request.label_selector),
-        ("prod", "app=web")
-    );
+    assert_eq!((request.limit, &*request.resource_version, &*request.r#continue), (500, "5", ""));
+    assert_eq!((&*request.namespace, &*request.label_selector), ("prod", "app=web"));
     call.answer(&page(&[pod("a", "1", 1)], 9, "more"));
     let call = server.expect("List").await;
     let request: ListRequest = call.request();
-    assert_eq!(
-        (request.limit, &*request.resource_version, &*request.r#continue),
-        (500, "", "more")
-    );
-    assert_eq!(
-        (&*request.namespace, &*request.label_selector),
-        ("prod", "app=web")
-    );
+    assert_eq!((request.limit, &*request.resource_version, &*request.r#continue), (500, "", "more"));
+    assert_eq!((&*request.namespace, &*request.label_selector), ("prod", "app=web"));
     call.answer(&page(&[pod("b", "2", 2)], 9, ""));
     let list = list.await.unwrap().unwrap();
     assert_eq!(list.items, [pod("a", "1", 1), pod("b", "2", 2)]);
-    assert_eq!(
-        (&*list.metadata.resource_version, &*list.metadata.r#continue),
-        ("9", "")
-    );
+    assert_eq!((&*list.metadata.resource_version, &*list.metadata.r#continue), ("9", ""));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,14 +46,8 @@ async fn a_page_that_comes_too_late_starts_the_list_over_once() {
     let (channel, mut server) = server();
     let api = Client::new(channel).api::<Pod>();
     let list = tokio::spawn(async move { api.list(&ListParams::default()).await });
-    server
-        .expect("List")
-        .await
-        .answer(&page(&[pod("a", "1", 1)], 9, "more"));
-    server
-        .expect("List")
-        .await
-        .fail(ApiError::expired("the continue token is too old"));
+    server.expect("List").await.answer(&page(&[pod("a", "1", 1)], 9, "more"));
+    server.expect("List").await.fail(ApiError::expired("the continue token is too old"));
     let call = server.expect("List").await;
     let request: ListRequest = call.request();
     assert_eq!(
@@ -85,10 +57,7 @@ async fn a_page_that_comes_too_late_starts_the_list_over_once() {
     );
     call.answer(&page(&[pod("b", "2", 12)], 15, ""));
     let list = list.await.unwrap().unwrap();
-    assert_eq!(
-        (list.items, &*list.metadata.resource_version),
-        (vec![pod("b", "2", 12)], "15")
-    );
+    assert_eq!((list.items, &*list.metadata.resource_version), (vec![pod("b", "2", 12)], "15"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,9 +74,7 @@ async fn a_first_page_that_fails_is_the_callers_affair() {
 async fn every_call_says_who_asks_for_whom_by_when_and_why() {
     let (channel, mut server) = server();
     let user = ForwardedUser::try_new("jane", ["dev", "ops"]).unwrap();
-    let client = Client::new(channel)
-        .with_user_agent("keelson-test/1")
-        .with_deadline(Duration::from_secs(7));
+    let client = Client::new(channel).with_user_agent("keelson-test/1").with_deadline(Duration::from_secs(7));
     let api = client.acting_for(user).api::<Pod>();
     let context = TraceContext::root();
     let get = tokio::spawn(trace::scope(Some(context), async move {
@@ -127,10 +94,7 @@ async fn every_call_says_who_asks_for_whom_by_when_and_why() {
     call.answer(&pod("web", "1", 5));
     let call = server.expect("Watch").await;
     assert_eq!(header(&call, trace::TRACEPARENT), [context.to_header()]);
-    assert!(
-        header(&call, "grpc-timeout").is_empty(),
-        "a stream has no deadline"
-    );
+    assert!(header(&call, "grpc-timeout").is_empty(), "a stream has no deadline");
     call.stream();
     let (got, watched) = get.await.unwrap();
     assert_eq!((got, watched), (Ok(pod("web", "1", 5)), Ok(())));
@@ -163,16 +127,8 @@ async fn watch_events_are_decoded_and_bad_ones_are_errors() {
     let mut watch = watch.await.unwrap().unwrap();
     events.pod(WatchEventType::Added, &pod("a", "1", 8)).await;
     let event = watch.next().await.unwrap().unwrap();
-    assert_eq!(
-        (event.kind, event.object, event.revision),
-        (WatchEventKind::Added, pod("a", "1", 8), 8)
-    );
-    events
-        .send(&RawWatchEvent {
-            r#type: 77,
-            ..Default::default()
-        })
-        .await;
+    assert_eq!((event.kind, event.object, event.revision), (WatchEventKind::Added, pod("a", "1", 8), 8));
+    events.send(&RawWatchEvent { r#type: 77, ..Default::default() }).await;
     let error = watch.next().await.unwrap().unwrap_err();
     assert!(error.message().contains("77"), "{error}");
     let broken = RawWatchEvent {
@@ -182,9 +138,7 @@ async fn watch_events_are_decoded_and_bad_ones_are_errors() {
     };
     events.send(&broken).await;
     assert_eq!(watch.next().await.unwrap().unwrap_err().code(), 500);
-    events
-        .fail(crate::status::to_grpc(ApiError::expired("old")))
-        .await;
+    events.fail(crate::status::to_grpc(ApiError::expired("old"))).await;
     assert!(watch.next().await.unwrap().unwrap_err().is_expired());
     assert!(watch.next().await.is_none());
 }
@@ -194,12 +148,8 @@ async fn a_watch_may_have_its_own_channel() {
     let (calls, mut calls_server) = server();
     let (watches, mut watch_server) = server();
     let api = Client::new(calls).with_watch_channel(watches).api::<Pod>();
-    let task = tokio::spawn(async move {
-        (
-            api.watch(&WatchParams::default()).await.is_ok(),
-            api.get("a").await,
-        )
-    });
+    let task =
+        tokio::spawn(async move { (api.watch(&WatchParams::default()).await.is_ok(), api.get("a").await) });
     watch_server.expect("Watch").await.stream();
     calls_server.expect("Get").await.answer(&pod("a", "1", 1));
     assert_eq!(task.await.unwrap(), (true, Ok(pod("a", "1", 1))));
@@ -214,21 +164,12 @@ async fn writes_go_where_the_object_says_unless_the_client_is_narrowed() {
         api.create(&web).await.unwrap();
         api.update(&web).await.unwrap();
         api.namespaced("other").update_status(&web).await.unwrap();
-        api.namespaced("prod")
-            .patch_status("web", &Patch::strategic(&[1]).unwrap())
-            .await
-            .unwrap();
-        api.namespaced("prod")
-            .delete("web", DeleteOptions::default())
-            .await
-            .unwrap()
+        api.namespaced("prod").patch_status("web", &Patch::strategic(&[1]).unwrap()).await.unwrap();
+        api.namespaced("prod").delete("web", DeleteOptions::default()).await.unwrap()
     });
     let call = server.expect("Create").await;
     let request: RawCreateRequest = call.request();
-    assert_eq!(
-        (&*request.namespace, Pod::decode(request.object).unwrap()),
-        ("default", pod("web", "1", 5))
-    );
+    assert_eq!((&*request.namespace, Pod::decode(request.object).unwrap()), ("default", pod("web", "1", 5)));
     call.answer(&pod("web", "1", 5));
     for (method, namespace) in [("Update", "default"), ("UpdateStatus", "other")] {
         let call = server.expect(method).await;
@@ -238,27 +179,15 @@ async fn writes_go_where_the_object_says_unless_the_client_is_narrowed() {
     }
     let call = server.expect("Patch").await;
     let request: PatchRequest = call.request();
-    assert_eq!(
-        (&*request.namespace, &*request.name, &*request.subresource),
-        ("prod", "web", "status")
-    );
+    assert_eq!((&*request.namespace, &*request.name, &*request.subresource), ("prod", "web", "status"));
     assert_eq!(
         (&*request.content_type, &request.patch[..]),
         ("application/strategic-merge-patch+json", &b"[1]"[..])
     );
     call.answer(&pod("web", "1", 7));
     let call = server.expect("Delete").await;
-    call.answer(&RawDeleteResponse {
-        object: pod("web", "1", 8).encode_to_vec().into(),
-        removed: false,
-    });
-    assert_eq!(
-        task.await.unwrap(),
-        Deleted {
-            object: pod("web", "1", 8),
-            removed: false
-        }
-    );
+    call.answer(&RawDeleteResponse { object: pod("web", "1", 8).encode_to_vec().into(), removed: false });
+    assert_eq!(task.await.unwrap(), Deleted { object: pod("web", "1", 8), removed: false });
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,29 +196,18 @@ async fn a_pod_is_bound_and_its_log_read() {
     let api = Client::new(channel).api::<Pod>();
     let task = tokio::spawn(async move {
         api.bind(&pod("web", "u1", 5), "n1").await.unwrap();
-        let log = api
-            .namespaced("default")
-            .log("web", PodLogOptions::default())
-            .await
-            .unwrap();
+        let log = api.namespaced("default").log("web", PodLogOptions::default()).await.unwrap();
         log.map(Result::unwrap).collect::<Vec<_>>().await.concat()
     });
     let call = server.expect("Bind").await;
     let request: BindPodRequest = call.request();
     let binding = request.binding.unwrap();
     assert_eq!(
-        (
-            &*request.namespace,
-            &*binding.metadata.name,
-            &*binding.metadata.uid
-        ),
+        (&*request.namespace, &*binding.metadata.name, &*binding.metadata.uid),
         ("default", "web", "u1")
     );
     assert_eq!((&*binding.target.kind, &*binding.target.name), ("Node", "n1"));
-    call.answer(&Status {
-        status: "Success".into(),
-        ..Default::default()
-    });
+    call.answer(&Status { status: "Success".into(), ..Default::default() });
     let call = server.expect("Log").await;
     assert_eq!(call.request::<PodLogRequest>().name, "web");
     let chunks = call.stream();
@@ -319,10 +237,7 @@ async fn other_nouns_have_their_own_verbs() {
     let call = server.expect("Scale").await;
     assert_eq!(call.path, "/keelson.v1.ReplicationControllers/Scale");
     let request: ScaleRequest = call.request();
-    assert_eq!(
-        (&*request.namespace, &*request.name, request.scale.as_ref()),
-        ("prod", "web", Some(&scale))
-    );
+    assert_eq!((&*request.namespace, &*request.name, request.scale.as_ref()), ("prod", "web", Some(&scale)));
     call.answer(&scale);
     let call = server.expect("Finalize").await;
     assert_eq!(call.request::<RawUpdateRequest>().name, "prod");

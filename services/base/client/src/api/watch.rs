@@ -75,10 +75,7 @@ impl<K: Object> WatchEvent<K> {
 
 impl<K: Object> Watch<K> {
     pub(super) fn new(messages: Messages<RawWatchEvent>) -> Self {
-        Self {
-            messages,
-            kind: std::marker::PhantomData,
-        }
+        Self { messages, kind: std::marker::PhantomData }
     }
 }
 
@@ -86,9 +83,7 @@ impl<K: Object> Stream for Watch<K> {
     type Item = Result<WatchEvent<K>, ApiError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.messages
-            .poll_next_unpin(cx)
-            .map(|next| next.map(|event| event.and_then(WatchEvent::decode)))
+        self.messages.poll_next_unpin(cx).map(|next| next.map(|event| event.and_then(WatchEvent::decode)))
     }
 }
 

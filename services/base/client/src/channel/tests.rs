@@ -21,10 +21,7 @@ fn listen(listener: Listener, identity: Option<&Identity>, tasks: &Tasks) -> Ser
     let service = service.map_request(|request: Request<axum::body::Body>| request.map(Body::new));
     let router = axum::Router::new().fallback_service(service);
     let tls = identity.map(|identity| identity.server_config(ClientAuth::Required, &[b"h2"]).unwrap());
-    tasks.spawn(
-        "serve",
-        serve::serve(listener, tls, router, tasks.drain(), Options::default()),
-    );
+    tasks.spawn("serve", serve::serve(listener, tls, router, tasks.drain(), Options::default()));
     server
 }
 
@@ -40,9 +37,7 @@ async fn bind(address: &str) -> Listener {
 async fn a_call_over_tls_presents_its_identity_and_gets_large_errors_whole() {
     let dir = tempfile::tempdir().unwrap();
     let pki = Pki::open_or_create(dir.path(), &[San::Dns("api.test".into())]).unwrap();
-    let server_identity = pki
-        .issue("server", Subject::new("api"), Usage::Server, &[], YEAR)
-        .unwrap();
+    let server_identity = pki.issue("server", Subject::new("api"), Usage::Server, &[], YEAR).unwrap();
     let subject = Subject::in_organization("system:node:n1", "system:nodes");
     let identity = pki.issue("client", subject, Usage::Client, &[], YEAR).unwrap();
     let listener = bind("127.0.0.1:0").await;
@@ -66,25 +61,14 @@ async fn a_call_over_tls_presents_its_identity_and_gets_large_errors_whole() {
     assert_eq!(got, Ok(pod("web", "1", 5)));
     let large = ApiError::from_status(keelson_proto::meta::Status {
         details: Some(StatusDetails {
-            causes: vec![
-                StatusCause {
-                    message: "x".repeat(300),
-                    ..Default::default()
-                };
-                100
-            ],
+            causes: vec![StatusCause { message: "x".repeat(300), ..Default::default() }; 100],
             ..Default::default()
         }),
         ..ApiError::new(Reason::Invalid, "y".repeat(10_000)).into_status()
     });
-    let (got, ()) = tokio::join!(api.get("web"), async {
-        server.expect("Get").await.fail(large.clone())
-    });
+    let (got, ()) = tokio::join!(api.get("web"), async { server.expect("Get").await.fail(large.clone()) });
     assert_eq!(got, Err(large));
-    let stranger = Endpoints {
-        server_name: Some("other.test".into()),
-        ..endpoints
-    };
+    let stranger = Endpoints { server_name: Some("other.test".into()), ..endpoints };
     let error = self::api(&stranger).get("web").await.unwrap_err();
     assert_eq!(error.reason(), Reason::ServiceUnavailable, "{error}");
     tasks.join(Duration::from_secs(5)).await.unwrap();
@@ -93,10 +77,7 @@ async fn a_call_over_tls_presents_its_identity_and_gets_large_errors_whole() {
 #[tokio::test]
 async fn a_list_may_be_larger_than_tonic_would_have_it() {
     let listener = bind("127.0.0.1:0").await;
-    let endpoints = Endpoints {
-        addresses: vec![listener.local_addr().to_string()],
-        ..Default::default()
-    };
+    let endpoints = Endpoints { addresses: vec![listener.local_addr().to_string()], ..Default::default() };
     let tasks = Tasks::new();
     let mut server = listen(listener, None, &tasks);
     let mut big = pod("big", "1", 1);
@@ -116,17 +97,10 @@ async fn a_server_that_is_away_is_unavailable_and_found_again_when_it_is_back() 
     let listener = bind("127.0.0.1:0").await;
     let address = listener.local_addr().to_string();
     drop(listener);
-    let api = api(&Endpoints {
-        addresses: vec![address.clone()],
-        ..Default::default()
-    });
+    let api = api(&Endpoints { addresses: vec![address.clone()], ..Default::default() });
     for _ in 0..2 {
         let error = api.get("web").await.unwrap_err();
-        assert_eq!(
-            (error.reason(), error.code()),
-            (Reason::ServiceUnavailable, 503),
-            "{error}"
-        );
+        assert_eq!((error.reason(), error.code()), (Reason::ServiceUnavailable, 503), "{error}");
     }
     for revision in 1..=2 {
         let tasks = Tasks::new();
@@ -143,39 +117,17 @@ async fn a_server_that_is_away_is_unavailable_and_found_again_when_it_is_back() 
 async fn what_cannot_be_an_endpoint_is_refused_with_its_name() {
     let none = Channel::connect(&Endpoints::default()).unwrap_err();
     assert!(matches!(none, ConnectError::NoAddress));
-    let bad = Endpoints {
-        addresses: vec!["not a host".into()],
-        ..Default::default()
-    };
-    assert!(
-        Channel::connect(&bad)
-            .unwrap_err()
-            .to_string()
-            .contains("not a host")
-    );
-    let junk = Identity {
-        cert_pem: "junk".into(),
-        key_pem: "junk".into(),
-        ca_pem: "junk".into(),
-    };
-    let bad = Endpoints {
-        addresses: vec!["localhost:1".into()],
-        identity: Some(junk),
-        ..Default::default()
-    };
+    let bad = Endpoints { addresses: vec!["not a host".into()], ..Default::default() };
+    assert!(Channel::connect(&bad).unwrap_err().to_string().contains("not a host"));
+    let junk = Identity { cert_pem: "junk".into(), key_pem: "junk".into(), ca_pem: "junk".into() };
+    let bad = Endpoints { addresses: vec!["localhost:1".into()], identity: Some(junk), ..Default::default() };
     assert!(matches!(Channel::connect(&bad), Err(ConnectError::Tls { .. })));
     let dir = tempfile::tempdir().unwrap();
     let pki = Pki::open_or_create(dir.path(), &[]).unwrap();
-    let identity = Some(
-        pki.issue("client", Subject::new("c"), Usage::Client, &[], YEAR)
-            .unwrap(),
-    );
+    let identity = Some(pki.issue("client", Subject::new("c"), Usage::Client, &[], YEAR).unwrap());
     for address in ["[::1]:6443", "127.0.0.1:6443", "localhost:6443"] {
-        let good = Endpoints {
-            addresses: vec![address.into()],
-            identity: identity.clone(),
-            server_name: None,
-        };
+        let good =
+            Endpoints { addresses: vec![address.into()], identity: identity.clone(), server_name: None };
         assert!(Channel::connect(&good).is_ok(), "{address}");
     }
 }
@@ -194,24 +146,16 @@ impl SpanSink for Spans {
 async fn a_call_in_this_process_leaves_its_span_with_the_one_that_was_called() {
     let spans = Arc::new(Spans::default());
     let (service, mut server) = testing::service();
-    let peer = Peer {
-        common_name: "tester".into(),
-        organizations: Vec::new(),
-    };
+    let peer = Peer { common_name: "tester".into(), organizations: Vec::new() };
     let channel = Channel::in_process_traced(service, peer, Tracer::new(spans.clone()));
     let api = Client::new(channel).api::<Pod>();
     let caller = TraceContext::root();
     let get = trace::scope(Some(caller), api.get("web"));
-    let (got, ()) = tokio::join!(get, async {
-        server.expect("Get").await.answer(&pod("web", "1", 5))
-    });
+    let (got, ()) = tokio::join!(get, async { server.expect("Get").await.answer(&pod("web", "1", 5)) });
     got.unwrap();
     let spans = spans.0.lock().unwrap();
     assert_eq!(spans.len(), 1);
-    assert_eq!(
-        (spans[0].context.trace_id(), spans[0].parent),
-        (caller.trace_id(), Some(caller.span_id()))
-    );
+    assert_eq!((spans[0].context.trace_id(), spans[0].parent), (caller.trace_id(), Some(caller.span_id())));
     assert_eq!(spans[0].kind, SpanKind::Server);
 }
 
@@ -232,17 +176,11 @@ async fn calls_are_spread_over_several_servers() {
             }
         });
     }
-    let api = api(&Endpoints {
-        addresses,
-        ..Default::default()
-    });
+    let api = api(&Endpoints { addresses, ..Default::default() });
     futures::future::join_all((0..200).map(|_| api.get("web")))
         .await
         .into_iter()
         .for_each(|got| drop(got.unwrap()));
-    let hits: Vec<_> = hits
-        .iter()
-        .map(|hits| hits.load(std::sync::atomic::Ordering::Relaxed))
-        .collect();
+    let hits: Vec<_> = hits.iter().map(|hits| hits.load(std::sync::atomic::Ordering::Relaxed)).collect();
     assert!(hits.iter().all(|&hits| hits > 0), "{hits:?}");
 }

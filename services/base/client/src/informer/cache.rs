@@ -35,38 +35,18 @@ struct Index<K> {
 impl<K: Object> Cache<K> {
     /// An empty cache, not synced.
     pub fn new() -> Self {
-        Self::from_objects(
-            Objects {
-                by_key: BTreeMap::new(),
-                index: None,
-            },
-            false,
-        )
+        Self::from_objects(Objects { by_key: BTreeMap::new(), index: None }, false)
     }
 
     /// An empty cache that also finds objects by the values that `index` gives each, see [`Cache::by_index`].
     pub fn with_index(index: fn(&K) -> Vec<String>) -> Self {
-        let index = Some(Index {
-            values: index,
-            keys: HashMap::new(),
-        });
-        Self::from_objects(
-            Objects {
-                by_key: BTreeMap::new(),
-                index,
-            },
-            false,
-        )
+        let index = Some(Index { values: index, keys: HashMap::new() });
+        Self::from_objects(Objects { by_key: BTreeMap::new(), index }, false)
     }
 
     fn from_objects(objects: Objects<K>, synced: bool) -> Self {
-        let shared = Shared {
-            objects: RwLock::new(objects),
-            synced: watch::Sender::new(synced),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { objects: RwLock::new(objects), synced: watch::Sender::new(synced) };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The object with this key.
@@ -84,10 +64,7 @@ impl<K: Object> Cache<K> {
         let first = ObjectKey::new(namespace, "");
         let objects = self.read();
         let range = objects.by_key.range(first..);
-        range
-            .take_while(|(key, _)| key.namespace == namespace)
-            .map(|(_, object)| object.clone())
-            .collect()
+        range.take_while(|(key, _)| key.namespace == namespace).map(|(_, object)| object.clone()).collect()
     }
 
     /// Calls `visit` with every object, under the lock: do nothing there that takes time, and read no cache.
@@ -99,10 +76,7 @@ impl<K: Object> Cache<K> {
     pub fn by_index(&self, value: &str) -> Vec<Arc<K>> {
         let objects = self.read();
         let keys = objects.index.as_ref().and_then(|index| index.keys.get(value));
-        keys.into_iter()
-            .flatten()
-            .filter_map(|key| objects.get(key))
-            .collect()
+        keys.into_iter().flatten().filter_map(|key| objects.get(key)).collect()
     }
 
     /// How many objects there are.
@@ -138,20 +112,14 @@ impl<K: Object> Cache<K> {
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Objects<K>> {
-        self.shared
-            .objects
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.objects.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A cache that holds just these and never changes: for whoever decides on caches, to be tested.
 impl<K: Object> FromIterator<K> for Cache<K> {
     fn from_iter<I: IntoIterator<Item = K>>(objects: I) -> Self {
-        let by_key = objects
-            .into_iter()
-            .map(|object| (key_of(&object), Arc::new(object)))
-            .collect();
+        let by_key = objects.into_iter().map(|object| (key_of(&object), Arc::new(object))).collect();
         Self::from_objects(Objects { by_key, index: None }, true)
     }
 }
@@ -164,17 +132,13 @@ impl<K: Object> Default for Cache<K> {
 
 impl<K> Clone for Cache<K> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-        }
+        Self { shared: self.shared.clone() }
     }
 }
 
 impl<K> fmt::Debug for Cache<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("synced", &*self.shared.synced.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("Cache").field("synced", &*self.shared.synced.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -195,11 +159,7 @@ impl<K: Object> Objects<K> {
         }
         let old = self.by_key.insert(key.clone(), object);
         if let (Some(old), Some(index)) = (old, &mut self.index) {
-            let kept = self
-                .by_key
-                .get(&key)
-                .map(|new| (index.values)(new))
-                .unwrap_or_default();
+            let kept = self.by_key.get(&key).map(|new| (index.values)(new)).unwrap_or_default();
             index.remove(&key, &old, &kept);
         }
     }

@@ -12,23 +12,12 @@ use crate::{WatchEvent, WatchEventKind};
 
 /// Makes `objects` what was listed. Deletions come first, then what is new or changed, in the order of keys.
 pub(super) fn replace<K: Object>(objects: &mut Objects<K>, listed: Vec<K>) -> Vec<Delta<K>> {
-    let listed: BTreeMap<_, _> = listed
-        .into_iter()
-        .map(|object| (key_of(&object), object))
-        .collect();
-    let gone: Vec<ObjectKey> = objects
-        .all()
-        .keys()
-        .filter(|key| !listed.contains_key(key))
-        .cloned()
-        .collect();
+    let listed: BTreeMap<_, _> = listed.into_iter().map(|object| (key_of(&object), object)).collect();
+    let gone: Vec<ObjectKey> =
+        objects.all().keys().filter(|key| !listed.contains_key(key)).cloned().collect();
     let mut deltas = Vec::new();
     for key in gone {
-        deltas.extend(
-            objects
-                .remove(&key)
-                .map(|old| Delta::Deleted { old, trace: None }),
-        );
+        deltas.extend(objects.remove(&key).map(|old| Delta::Deleted { old, trace: None }));
     }
     for (key, object) in listed {
         put(objects, key, object, |delta| deltas.push(delta));
@@ -47,10 +36,7 @@ pub(super) fn apply<K: Object>(objects: &mut Objects<K>, event: WatchEvent<K>) -
         WatchEventKind::Deleted => {
             // The event has the very last state; the cache only says whether anybody ever knew the object.
             if objects.remove(&key).is_some() {
-                deltas.push(Delta::Deleted {
-                    old: Arc::new(event.object),
-                    trace: None,
-                });
+                deltas.push(Delta::Deleted { old: Arc::new(event.object), trace: None });
             }
         }
         WatchEventKind::Bookmark => {}
@@ -79,9 +65,5 @@ fn put<K: Object>(objects: &mut Objects<K>, key: ObjectKey, object: K, mut tell:
     }
     let new = Arc::new(object);
     objects.insert(key, new.clone());
-    tell(Delta::Applied {
-        old,
-        new,
-        trace: None,
-    });
+    tell(Delta::Applied { old, new, trace: None });
 }

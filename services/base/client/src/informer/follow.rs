@@ -36,11 +36,7 @@ enum State<K> {
     /// Knows all up to a revision: opens a watch from there next.
     Listed { revision: u64 },
     /// Hears what happens after a revision.
-    Watching {
-        revision: u64,
-        watch: Box<Watch<K>>,
-        since: Instant,
-    },
+    Watching { revision: u64, watch: Box<Watch<K>>, since: Instant },
     /// Something failed: waits, then goes on.
     Waiting { delay: Duration, then: Next },
 }
@@ -58,21 +54,10 @@ enum Next {
 
 impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
     pub(super) fn new(api: Api<K>, scope: WatchScope, cache: Cache<K>, handler: H) -> Self {
-        let api = if scope.namespace.is_empty() {
-            api
-        } else {
-            api.namespaced(&scope.namespace)
-        };
+        let api = if scope.namespace.is_empty() { api } else { api.namespaced(&scope.namespace) };
         let backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).jitter(0.5);
         let resync_at = next_resync(scope.resync);
-        Self {
-            api,
-            scope,
-            cache,
-            handler,
-            backoff,
-            resync_at,
-        }
+        Self { api, scope, cache, handler, backoff, resync_at }
     }
 
     /// Follows for ever.
@@ -90,18 +75,10 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
                 Err(error) => self.wait("list", &error, Next::List),
             },
             State::Listed { revision } => match self.watch(revision).await {
-                Ok(watch) => State::Watching {
-                    revision,
-                    watch,
-                    since: Instant::now(),
-                },
+                Ok(watch) => State::Watching { revision, watch, since: Instant::now() },
                 Err(error) => self.wait("watch", &error, Next::after(&error, revision)),
             },
-            State::Watching {
-                revision,
-                watch,
-                since,
-            } => self.follow(revision, watch, since).await,
+            State::Watching { revision, watch, since } => self.follow(revision, watch, since).await,
             State::Waiting { delay, then } => {
                 sleep(delay).await;
                 match then {
@@ -154,11 +131,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
                 self.backoff.reset();
                 seen = seen.max(event.revision);
                 self.apply(event);
-                State::Watching {
-                    revision: seen,
-                    watch,
-                    since,
-                }
+                State::Watching { revision: seen, watch, since }
             }
             Some(Err(error)) => {
                 self.calm(since);
@@ -166,10 +139,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
             }
             None => {
                 self.calm(since);
-                State::Waiting {
-                    delay: self.backoff.next_delay(),
-                    then: Next::Watch(seen),
-                }
+                State::Waiting { delay: self.backoff.next_delay(), then: Next::Watch(seen) }
             }
         }
     }
@@ -185,11 +155,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
     fn resync(&mut self) {
         self.resync_at = next_resync(self.scope.resync);
         for object in self.cache.list() {
-            (self.handler)(Delta::Applied {
-                old: Some(object.clone()),
-                new: object,
-                trace: None,
-            });
+            (self.handler)(Delta::Applied { old: Some(object.clone()), new: object, trace: None });
         }
     }
 
@@ -212,26 +178,14 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
 impl Next {
     /// After a failed watch: where it was, unless that place is no more.
     fn after(error: &ApiError, revision: u64) -> Self {
-        let causes = error
-            .status()
-            .details
-            .as_ref()
-            .map(|details| details.causes.as_slice());
+        let causes = error.status().details.as_ref().map(|details| details.causes.as_slice());
         let lost = causes.is_some_and(|causes| causes.iter().any(|cause| cause.reason == FROM_THE_FUTURE));
-        if error.is_expired() || lost {
-            Self::List
-        } else {
-            Self::Watch(revision)
-        }
+        if error.is_expired() || lost { Self::List } else { Self::Watch(revision) }
     }
 }
 
 fn revision(resource_version: &str) -> Result<u64, ApiError> {
-    let bad = |_| {
-        ApiError::internal(format!(
-            "a list came with the resourceVersion {resource_version:?}"
-        ))
-    };
+    let bad = |_| ApiError::internal(format!("a list came with the resourceVersion {resource_version:?}"));
     resource_version.parse().map_err(bad)
 }
 
@@ -256,25 +210,13 @@ mod tests {
 
     #[test]
     fn only_a_lost_revision_is_a_reason_to_list_again() {
-        let cause = StatusCause {
-            reason: FROM_THE_FUTURE.into(),
-            ..Default::default()
-        };
-        let details = Some(StatusDetails {
-            causes: vec![cause],
-            ..Default::default()
-        });
+        let cause = StatusCause { reason: FROM_THE_FUTURE.into(), ..Default::default() };
+        let details = Some(StatusDetails { causes: vec![cause], ..Default::default() });
         let timeout = ApiError::new(Reason::Timeout, "Too large resource version").into_status();
         let table = [
             (ApiError::expired("old"), Next::List),
             (ApiError::gone("old"), Next::List),
-            (
-                ApiError::from_status(Status {
-                    details,
-                    ..timeout.clone()
-                }),
-                Next::List,
-            ),
+            (ApiError::from_status(Status { details, ..timeout.clone() }), Next::List),
             (ApiError::from_status(timeout), Next::Watch(7)),
             (ApiError::service_unavailable("down"), Next::Watch(7)),
             (ApiError::unauthorized(""), Next::Watch(7)),

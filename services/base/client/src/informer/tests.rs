@@ -26,21 +26,10 @@ impl Fixture {
         let cache = Cache::with_index(|pod: &Pod| vec![pod.spec.node_name.clone()]);
         let (tell, told) = mpsc::unbounded_channel();
         let seen = cache.clone();
-        Informer::spawn_into(
-            &tasks,
-            Client::new(channel).api::<Pod>(),
-            scope,
-            cache.clone(),
-            move |delta| {
-                tell.send(describe(&delta, &seen)).unwrap();
-            },
-        );
-        Self {
-            server,
-            cache,
-            told,
-            tasks,
-        }
+        Informer::spawn_into(&tasks, Client::new(channel).api::<Pod>(), scope, cache.clone(), move |delta| {
+            tell.send(describe(&delta, &seen)).unwrap();
+        });
+        Self { server, cache, told, tasks }
     }
 
     async fn next(&mut self) -> String {
@@ -50,11 +39,7 @@ impl Fixture {
     /// Answers the list that must come next.
     async fn lists(&mut self, pods: &[Pod], revision: u64) {
         let call = self.server.expect("List").await;
-        assert_eq!(
-            call.request::<ListRequest>().resource_version,
-            "",
-            "lists want the latest"
-        );
+        assert_eq!(call.request::<ListRequest>().resource_version, "", "lists want the latest");
         call.answer(&page(pods, revision, ""));
     }
 
@@ -62,10 +47,7 @@ impl Fixture {
     async fn watches(&mut self, revision: u64) -> Events {
         let call = self.server.expect("Watch").await;
         let request: WatchRequest = call.request();
-        assert_eq!(
-            (request.resource_version, request.allow_bookmarks),
-            (revision.to_string(), true)
-        );
+        assert_eq!((request.resource_version, request.allow_bookmarks), (revision.to_string(), true));
         call.stream()
     }
 }
@@ -75,9 +57,7 @@ fn describe(delta: &Delta<Pod>, cache: &Cache<Pod>) -> (String, Option<TraceCont
     let show = |pod: &Pod| format!("{}@{}", pod.metadata.name, pod.metadata.resource_version);
     match delta {
         Delta::Applied { old, new, trace } => {
-            let held = cache
-                .get(&ObjectKey::of(&new.metadata))
-                .expect("the cache must hold it already");
+            let held = cache.get(&ObjectKey::of(&new.metadata)).expect("the cache must hold it already");
             assert_eq!(held.metadata.uid, new.metadata.uid);
             let text = match old {
                 Some(old) if Arc::ptr_eq(old, new) => format!("~{}", new.metadata.name),
@@ -109,19 +89,12 @@ async fn lists_then_follows_changes_in_order() {
     events.pod(WatchEventType::Modified, &pod("a", "1", 9)).await;
     events.pod(WatchEventType::Modified, &pod("a", "1", 9)).await;
     events.pod(WatchEventType::Deleted, &pod("b", "2", 10)).await;
-    events
-        .pod(WatchEventType::Deleted, &pod("unknown", "9", 11))
-        .await;
+    events.pod(WatchEventType::Deleted, &pod("unknown", "9", 11)).await;
     events.pod(WatchEventType::Added, &pod("b", "4", 12)).await;
     for expected in ["+a@3", "+b@4", "synced", "+c@8", "a@3→9", "-b@10", "+b@12"] {
         assert_eq!(fixture.next().await, expected);
     }
-    let names: Vec<_> = fixture
-        .cache
-        .list()
-        .iter()
-        .map(|pod| pod.metadata.name.clone())
-        .collect();
+    let names: Vec<_> = fixture.cache.list().iter().map(|pod| pod.metadata.name.clone()).collect();
     assert_eq!(names, ["a", "b", "c"]);
 }
 
@@ -152,40 +125,16 @@ async fn the_scope_is_asked_for() {
 async fn an_expired_watch_lists_again_and_tells_only_what_differs() {
     let mut fixture = Fixture::new(WatchScope::default());
     fixture
-        .lists(
-            &[
-                pod("same", "1", 1),
-                pod("changed", "2", 2),
-                pod("gone", "3", 3),
-                pod("anew", "4", 4),
-            ],
-            5,
-        )
+        .lists(&[pod("same", "1", 1), pod("changed", "2", 2), pod("gone", "3", 3), pod("anew", "4", 4)], 5)
         .await;
-    fixture
-        .server
-        .expect("Watch")
-        .await
-        .fail(ApiError::expired("too old resource version: 5 (90)"));
+    fixture.server.expect("Watch").await.fail(ApiError::expired("too old resource version: 5 (90)"));
     for expected in ["+anew@4", "+changed@2", "+gone@3", "+same@1", "synced"] {
         assert_eq!(fixture.next().await, expected);
     }
     fixture
-        .lists(
-            &[
-                pod("same", "1", 1),
-                pod("changed", "2", 91),
-                pod("anew", "5", 92),
-                pod("new", "6", 93),
-            ],
-            95,
-        )
+        .lists(&[pod("same", "1", 1), pod("changed", "2", 91), pod("anew", "5", 92), pod("new", "6", 93)], 95)
         .await;
-    fixture
-        .watches(95)
-        .await
-        .fail(crate::status::to_grpc(ApiError::expired("slow reader")))
-        .await;
+    fixture.watches(95).await.fail(crate::status::to_grpc(ApiError::expired("slow reader"))).await;
     for expected in ["-gone@3", "-anew@4", "+anew@92", "changed@2→91", "+new@93"] {
         assert_eq!(fixture.next().await, expected);
     }
@@ -204,17 +153,9 @@ async fn a_lost_connection_resumes_from_the_last_revision() {
     let events = fixture.watches(7).await;
     events.pod(WatchEventType::Modified, &pod("a", "1", 8)).await;
     events.fail(Status::unavailable("connection reset")).await;
-    fixture
-        .watches(8)
-        .await
-        .fail(Status::internal("broken pipe"))
-        .await;
+    fixture.watches(8).await.fail(Status::internal("broken pipe")).await;
     drop(fixture.watches(8).await);
-    fixture
-        .server
-        .expect("Watch")
-        .await
-        .fail(ApiError::unauthorized(""));
+    fixture.server.expect("Watch").await.fail(ApiError::unauthorized(""));
     let events = fixture.watches(8).await;
     events.pod(WatchEventType::Modified, &pod("a", "1", 9)).await;
     for expected in ["+a@3", "synced", "a@3→8", "a@8→9"] {
@@ -227,11 +168,8 @@ async fn a_bookmark_moves_the_place_to_resume_from() {
     let mut fixture = Fixture::new(WatchScope::default());
     fixture.lists(&[pod("a", "1", 3)], 7).await;
     let events = fixture.watches(7).await;
-    let bookmark = RawWatchEvent {
-        r#type: WatchEventType::Bookmark.into(),
-        revision: 50,
-        ..Default::default()
-    };
+    let bookmark =
+        RawWatchEvent { r#type: WatchEventType::Bookmark.into(), revision: 50, ..Default::default() };
     events.send(&bookmark).await;
     drop(events);
     let _events = fixture.watches(50).await;
@@ -251,10 +189,7 @@ async fn failures_are_spaced_out_more_and_more_until_something_is_heard() {
         call.fail(ApiError::service_unavailable("starting"));
     }
     assert!(gaps[1] <= Duration::from_millis(101), "{gaps:?}");
-    assert!(
-        gaps[13] >= Duration::from_secs(15) && gaps[13] <= Duration::from_millis(30_001),
-        "{gaps:?}"
-    );
+    assert!(gaps[13] >= Duration::from_secs(15) && gaps[13] <= Duration::from_millis(30_001), "{gaps:?}");
     fixture.lists(&[], 7).await;
     let events = fixture.watches(7).await;
     events.pod(WatchEventType::Added, &pod("a", "1", 8)).await;
@@ -262,18 +197,12 @@ async fn failures_are_spaced_out_more_and_more_until_something_is_heard() {
     let last = tokio::time::Instant::now();
     drop(events);
     let events = fixture.watches(8).await;
-    assert!(
-        last.elapsed() <= Duration::from_millis(101),
-        "heard of the server: starts over"
-    );
+    assert!(last.elapsed() <= Duration::from_millis(101), "heard of the server: starts over");
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let last = tokio::time::Instant::now();
     drop(events);
     let _events = fixture.watches(8).await;
-    assert!(
-        last.elapsed() <= Duration::from_millis(101),
-        "a quiet hour was no failure"
-    );
+    assert!(last.elapsed() <= Duration::from_millis(101), "a quiet hour was no failure");
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,10 +221,7 @@ async fn a_quiet_watch_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_resync_hands_everything_over_again() {
     let resync = Some(Duration::from_secs(600));
-    let mut fixture = Fixture::new(WatchScope {
-        resync,
-        ..Default::default()
-    });
+    let mut fixture = Fixture::new(WatchScope { resync, ..Default::default() });
     fixture.lists(&[pod("a", "1", 3), pod("b", "2", 4)], 7).await;
     let _events = fixture.watches(7).await;
     let start = tokio::time::Instant::now();
@@ -323,10 +249,7 @@ async fn the_trace_of_a_change_comes_with_it() {
         })
         .await;
     assert_eq!(fixture.next().await, "synced");
-    assert_eq!(
-        fixture.told.recv().await.unwrap(),
-        ("+a@8".to_owned(), Some(context))
-    );
+    assert_eq!(fixture.told.recv().await.unwrap(), ("+a@8".to_owned(), Some(context)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,19 +260,10 @@ async fn the_index_follows_the_objects() {
         pod
     };
     let names = |cache: &Cache<Pod>, node: &str| -> Vec<String> {
-        cache
-            .by_index(node)
-            .iter()
-            .map(|pod| pod.metadata.name.clone())
-            .collect()
+        cache.by_index(node).iter().map(|pod| pod.metadata.name.clone()).collect()
     };
     let mut fixture = Fixture::new(WatchScope::default());
-    fixture
-        .lists(
-            &[on("a", "1", 1, "n1"), on("b", "2", 2, "n1"), on("c", "3", 3, "")],
-            3,
-        )
-        .await;
+    fixture.lists(&[on("a", "1", 1, "n1"), on("b", "2", 2, "n1"), on("c", "3", 3, "")], 3).await;
     let events = fixture.watches(3).await;
     fixture.cache.synced().await;
     assert_eq!(
@@ -383,21 +297,10 @@ fn a_namespace_is_a_range_of_the_cache() {
         pod.metadata.namespace = namespace.into();
         pod
     };
-    let cache: Cache<Pod> = [
-        at("b", "1"),
-        at("a", "1"),
-        at("b", "2"),
-        at("bb", "1"),
-        at("", "x"),
-    ]
-    .into_iter()
-    .collect();
+    let cache: Cache<Pod> =
+        [at("b", "1"), at("a", "1"), at("b", "2"), at("bb", "1"), at("", "x")].into_iter().collect();
     let names = |namespace| {
-        cache
-            .namespace(namespace)
-            .iter()
-            .map(|pod| pod.metadata.name.clone())
-            .collect::<Vec<_>>()
+        cache.namespace(namespace).iter().map(|pod| pod.metadata.name.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names("b"), ["1", "2"]);
     assert_eq!((names(""), names("c")), (vec!["x".to_owned()], vec![]));

@@ -120,9 +120,7 @@ impl<T: Eq + Hash + Ord + Clone> State<T> {
             self.held.insert(key.clone());
             return Ready::Key { key, cause };
         }
-        self.later
-            .first()
-            .map_or(Ready::Never, |(due, _)| Ready::At(*due))
+        self.later.first().map_or(Ready::Never, |(due, _)| Ready::At(*due))
     }
 
     /// A worker is done with its key, which may have been added again in the meantime.

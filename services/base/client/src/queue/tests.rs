@@ -32,11 +32,7 @@ async fn no_key_is_ever_held_twice() {
     queue.add("a");
     assert_eq!(due(&queue), ["b"], "a is being worked on");
     drop(held);
-    assert_eq!(
-        due(&queue),
-        ["a"],
-        "what came in the meantime is not lost, and comes once"
-    );
+    assert_eq!(due(&queue), ["a"], "what came in the meantime is not lost, and comes once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,11 +119,8 @@ async fn keys_due_at_once_wake_all_the_workers_they_need() {
         })
         .collect();
     let start = Instant::now();
-    let mut done = futures::future::join_all(workers)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect::<Vec<_>>();
+    let mut done =
+        futures::future::join_all(workers).await.into_iter().map(Result::unwrap).collect::<Vec<_>>();
     done.sort_unstable();
     assert_eq!((done, start.elapsed().as_secs()), (vec![0, 1, 2, 3], 11));
 }

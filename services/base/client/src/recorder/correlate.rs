@@ -72,33 +72,17 @@ struct Allowance {
 
 impl Correlator {
     pub(super) fn new(source: Arc<EventSource>) -> Self {
-        Self {
-            source,
-            events: Recent::new(REMEMBERED),
-            allowances: Recent::new(REMEMBERED),
-        }
+        Self { source, events: Recent::new(REMEMBERED), allowances: Recent::new(REMEMBERED) }
     }
 
     /// Judges a note that was told now; `suffix` makes a new event's name unique.
     pub(super) fn judge(&mut self, note: Note, now: Instant, wall: Time, suffix: u64) -> Outcome {
         let about = About::from(&note.object);
-        if !self
-            .allowances
-            .get(about.clone(), || Allowance {
-                left: BURST,
-                since: now,
-            })
-            .take(now)
-        {
+        if !self.allowances.get(about.clone(), || Allowance { left: BURST, since: now }).take(now) {
             return Outcome::Unheard;
         }
         let (reason, message) = (note.reason.clone(), note.message.clone());
-        let told = Told {
-            about,
-            kind: note.kind,
-            reason,
-            message,
-        };
+        let told = Told { about, kind: note.kind, reason, message };
         let source = &self.source;
         let event = self.events.get(told, || event(note, source, wall, suffix));
         event.count += 1;
@@ -113,11 +97,7 @@ impl Correlator {
 /// An event that nobody has told yet.
 fn event(note: Note, source: &EventSource, now: Time, suffix: u64) -> Event {
     let object = note.object;
-    let namespace = if object.namespace.is_empty() {
-        DEFAULT_NAMESPACE
-    } else {
-        &object.namespace
-    };
+    let namespace = if object.namespace.is_empty() { DEFAULT_NAMESPACE } else { &object.namespace };
     let stem = object.name.get(..MAX_STEM).unwrap_or(&object.name);
     let metadata = ObjectMeta {
         name: format!("{}.{suffix:x}", stem.trim_end_matches(['.', '-'])),

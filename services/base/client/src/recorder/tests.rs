@@ -20,22 +20,13 @@ async fn repeats_patch_the_count_of_the_event_that_is_there() {
     recorder.normal(&web, "Scheduled", "placed on n1");
     let call = server.expect("Create").await;
     let event = created(&call);
-    assert_eq!(
-        (&*event.involved_object.kind, &*event.involved_object.api_version),
-        ("Pod", "v1")
-    );
-    assert_eq!(
-        (&*event.involved_object.uid, &*event.r#type, event.count),
-        ("u1", "Normal", 1)
-    );
+    assert_eq!((&*event.involved_object.kind, &*event.involved_object.api_version), ("Pod", "v1"));
+    assert_eq!((&*event.involved_object.uid, &*event.r#type, event.count), ("u1", "Normal", 1));
     call.answer(&event);
     recorder.normal(&web, "Scheduled", "placed on n1");
     let call = server.expect("Patch").await;
     let patch: PatchRequest = call.request();
-    assert_eq!(
-        (&patch.name, &*patch.namespace),
-        (&event.metadata.name, "default")
-    );
+    assert_eq!((&patch.name, &*patch.namespace), (&event.metadata.name, "default"));
     assert_eq!(patch.content_type, "application/merge-patch+json");
     let body: serde_json::Value = serde_json::from_slice(&patch.patch).unwrap();
     assert_eq!(body["count"], 2);
@@ -55,10 +46,7 @@ async fn a_note_survives_a_server_that_is_away_and_not_one_that_refuses() {
     let recorder = Recorder::spawn(&Tasks::new(), &Client::new(channel), "kubelet", "n1");
     let web = reference(&pod("web", "u1", 5));
     recorder.warning(&web, "BackOff", "one");
-    server
-        .expect("Create")
-        .await
-        .fail(ApiError::service_unavailable("down"));
+    server.expect("Create").await.fail(ApiError::service_unavailable("down"));
     let call = server.expect("Create").await;
     assert_eq!(created(&call).message, "one");
     call.fail(ApiError::forbidden("events", "", "the namespace is going"));

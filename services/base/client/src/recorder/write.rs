@@ -32,10 +32,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(api: Api<Event>, source: Arc<EventSource>) -> Self {
-        Self {
-            api,
-            correlator: Correlator::new(source),
-        }
+        Self { api, correlator: Correlator::new(source) }
     }
 
     /// Writes until all recorders are gone, or until `draining` ends and what was told before is written.

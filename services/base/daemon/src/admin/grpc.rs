@@ -36,11 +36,7 @@ impl HealthService {
         let status = if service.is_empty() {
             serving(self.health.is_ready())
         } else {
-            of_latches(
-                service,
-                &self.health.latches().borrow(),
-                self.health.drain().is_signaled(),
-            )
+            of_latches(service, &self.health.latches().borrow(), self.health.drain().is_signaled())
         };
         (status != ServingStatus::ServiceUnknown).then_some(status)
     }
@@ -56,9 +52,7 @@ impl health_server::Health for HealthService {
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let service = &request.get_ref().service;
         let unknown = || Status::not_found(format!("there is no component {service:?}"));
-        self.status(service)
-            .map(|status| Response::new(response(status)))
-            .ok_or_else(unknown)
+        self.status(service).map(|status| Response::new(response(status))).ok_or_else(unknown)
     }
 
     /// The state now and after every change; ends once the process drains, so as not to hold it.
@@ -74,10 +68,7 @@ impl health_server::Health for HealthService {
             service: request.into_inner().service,
             sent: None,
         };
-        Ok(Response::new(Box::pin(stream::unfold(
-            Some(watch),
-            Watch::advance,
-        ))))
+        Ok(Response::new(Box::pin(stream::unfold(Some(watch), Watch::advance))))
     }
 }
 
@@ -115,21 +106,13 @@ fn of_latches(service: &str, latches: &Latches, draining: bool) -> ServingStatus
         "" => Some(latches.values().all(|&held| held == 0)),
         _ => latches.get(service).map(|&held| held == 0),
     };
-    released.map_or(ServingStatus::ServiceUnknown, |released| {
-        serving(released && !draining)
-    })
+    released.map_or(ServingStatus::ServiceUnknown, |released| serving(released && !draining))
 }
 
 fn serving(yes: bool) -> ServingStatus {
-    if yes {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    }
+    if yes { ServingStatus::Serving } else { ServingStatus::NotServing }
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {
-    HealthCheckResponse {
-        status: status.into(),
-    }
+    HealthCheckResponse { status: status.into() }
 }

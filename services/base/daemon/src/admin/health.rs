@@ -52,25 +52,14 @@ pub(super) struct Verdict {
 impl Health {
     /// The health of a process that stops being ready when `drain` begins.
     pub fn new(drain: Drain) -> Self {
-        let inner = Inner {
-            latches: watch::Sender::new(BTreeMap::new()),
-            checks: RwLock::default(),
-            drain,
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { latches: watch::Sender::new(BTreeMap::new()), checks: RwLock::default(), drain };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Adds a component that is not ready yet. One registered twice is ready when both latches are released.
     pub fn register(&self, name: &str) -> Latch {
-        self.inner
-            .latches
-            .send_modify(|latches| *latches.entry(name.to_owned()).or_default() += 1);
-        Latch {
-            name: name.to_owned(),
-            latches: self.inner.latches.clone(),
-        }
+        self.inner.latches.send_modify(|latches| *latches.entry(name.to_owned()).or_default() += 1);
+        Latch { name: name.to_owned(), latches: self.inner.latches.clone() }
     }
 
     /// Adds a check that is asked at every probe: quick, and its error free of secrets, since everybody may read it.
@@ -84,18 +73,14 @@ impl Health {
 
     /// Whether the process is ready.
     pub fn is_ready(&self) -> bool {
-        self.ready_verdicts()
-            .iter()
-            .all(|verdict| verdict.fault.is_none())
+        self.ready_verdicts().iter().all(|verdict| verdict.fault.is_none())
     }
 
     /// Ends when every latch is released. Checks and drain do not matter here.
     pub async fn ready(&self) {
         let mut latches = self.inner.latches.subscribe();
         // The sender lives in `self`, so the only end is readiness.
-        let _ = latches
-            .wait_for(|latches| latches.values().all(|&held| held == 0))
-            .await;
+        let _ = latches.wait_for(|latches| latches.values().all(|&held| held == 0)).await;
     }
 
     /// `/healthz`, `/livez` and `/readyz`, each with `?verbose`, `?exclude=<check>` and `/<check>`.
@@ -121,19 +106,10 @@ impl Health {
     pub(super) fn live_verdicts(&self) -> Vec<Verdict> {
         let checks: Vec<(String, Check)> = {
             let checks = self.inner.checks.read().unwrap_or_else(PoisonError::into_inner);
-            checks
-                .iter()
-                .map(|(name, check)| (name.clone(), check.clone()))
-                .collect()
+            checks.iter().map(|(name, check)| (name.clone(), check.clone())).collect()
         };
-        let ping = Verdict {
-            name: "ping".to_owned(),
-            fault: None,
-        };
-        let asked = checks.into_iter().map(|(name, check)| Verdict {
-            name,
-            fault: check().err(),
-        });
+        let ping = Verdict { name: "ping".to_owned(), fault: None };
+        let asked = checks.into_iter().map(|(name, check)| Verdict { name, fault: check().err() });
         [ping].into_iter().chain(asked).collect()
     }
 
@@ -151,19 +127,14 @@ impl Health {
     pub(super) fn ready_verdicts(&self) -> Vec<Verdict> {
         let mut verdicts = self.health_verdicts();
         let fault = self.inner.drain.is_signaled().then(|| "stopping".to_owned());
-        verdicts.push(Verdict {
-            name: "shutdown".to_owned(),
-            fault,
-        });
+        verdicts.push(Verdict { name: "shutdown".to_owned(), fault });
         verdicts
     }
 }
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Health")
-            .field("latches", &*self.inner.latches.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("Health").field("latches", &*self.inner.latches.borrow()).finish_non_exhaustive()
     }
 }
 

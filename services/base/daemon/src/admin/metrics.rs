@@ -44,9 +44,7 @@ pub struct Metrics {
 impl Metrics {
     /// An empty registry.
     pub fn new() -> Self {
-        Self {
-            registry: Arc::default(),
-        }
+        Self { registry: Arc::default() }
     }
 
     /// Adds the `process_*` metrics: CPU time, memory, file descriptors, start time. Once per process.
@@ -107,11 +105,7 @@ impl Metrics {
                 Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE)], text),
                 Err(_) => {
                     let sorry = "a metric could not be written\n".to_owned();
-                    (
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        [(header::CONTENT_TYPE, "text/plain")],
-                        sorry,
-                    )
+                    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain")], sorry)
                 }
             }
         };

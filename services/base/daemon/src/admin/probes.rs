@@ -26,23 +26,17 @@ pub(super) fn router(health: &Health) -> Router {
         ("livez", Health::live_verdicts),
         ("readyz", Health::ready_verdicts),
     ];
-    probes
-        .into_iter()
-        .fold(Router::new(), |router, (probe, verdicts)| {
-            let (of_all, of_one) = (health.clone(), health.clone());
-            let all = move |RawQuery(query): RawQuery| async move {
-                all(
-                    probe,
-                    verdicts(&of_all),
-                    &Query::parse(query.as_deref().unwrap_or_default()),
-                )
-            };
-            let one = move |Path(name): Path<String>| async move { one(&name, &verdicts(&of_one)) };
-            router
-                .route(&format!("/{probe}"), get(all.clone()))
-                .route(&format!("/{probe}/"), get(all))
-                .route(&format!("/{probe}/{{*check}}"), get(one))
-        })
+    probes.into_iter().fold(Router::new(), |router, (probe, verdicts)| {
+        let (of_all, of_one) = (health.clone(), health.clone());
+        let all = move |RawQuery(query): RawQuery| async move {
+            all(probe, verdicts(&of_all), &Query::parse(query.as_deref().unwrap_or_default()))
+        };
+        let one = move |Path(name): Path<String>| async move { one(&name, &verdicts(&of_one)) };
+        router
+            .route(&format!("/{probe}"), get(all.clone()))
+            .route(&format!("/{probe}/"), get(all))
+            .route(&format!("/{probe}/{{*check}}"), get(one))
+    })
 }
 
 // === impl Query ===
@@ -51,10 +45,7 @@ impl Query {
     /// Check names need no escaping, so none is undone.
     fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
-        for (key, value) in query
-            .split('&')
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        {
+        for (key, value) in query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
             match key {
                 "verbose" => parsed.verbose = true,
                 "exclude" => parsed.exclude.push(value.to_owned()),
@@ -83,10 +74,7 @@ fn all(probe: &str, verdicts: Vec<Verdict>, query: &Query) -> Answer {
         }
     }
     match (failed, query.verbose) {
-        (true, _) => answer(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            text + probe + " check failed\n",
-        ),
+        (true, _) => answer(StatusCode::INTERNAL_SERVER_ERROR, text + probe + " check failed\n"),
         (false, true) => answer(StatusCode::OK, text + probe + " check passed\n"),
         (false, false) => answer(StatusCode::OK, "ok".to_owned()),
     }
@@ -96,12 +84,9 @@ fn one(name: &str, verdicts: &[Verdict]) -> Answer {
     match verdicts.iter().find(|verdict| verdict.name == name) {
         None => answer(StatusCode::NOT_FOUND, format!("there is no check {name:?}\n")),
         Some(Verdict { fault: None, .. }) => answer(StatusCode::OK, "ok".to_owned()),
-        Some(Verdict {
-            fault: Some(fault), ..
-        }) => answer(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("internal server error: {fault}\n"),
-        ),
+        Some(Verdict { fault: Some(fault), .. }) => {
+            answer(StatusCode::INTERNAL_SERVER_ERROR, format!("internal server error: {fault}\n"))
+        }
     }
 }
 

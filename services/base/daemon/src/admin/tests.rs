@@ -33,11 +33,7 @@ async fn readiness_is_all_latches_released() {
         text,
         "[+]ping ok\n[+]api ok\n[-]scheduler failed: not ready yet\n[+]shutdown ok\nreadyz check failed\n"
     );
-    assert_eq!(
-        get(&router, "/livez").await,
-        (StatusCode::OK, "ok".into()),
-        "it lives all the same"
-    );
+    assert_eq!(get(&router, "/livez").await, (StatusCode::OK, "ok".into()), "it lives all the same");
 
     scheduler.release();
     health.ready().await;
@@ -45,15 +41,8 @@ async fn readiness_is_all_latches_released() {
 
     drain.begin();
     let (status, text) = get(&router, "/readyz").await;
-    assert!(
-        status.is_server_error() && text.contains("[-]shutdown failed: stopping"),
-        "{text}"
-    );
-    assert_eq!(
-        get(&router, "/healthz").await.0,
-        StatusCode::OK,
-        "stopping is not sick"
-    );
+    assert!(status.is_server_error() && text.contains("[-]shutdown failed: stopping"), "{text}");
+    assert_eq!(get(&router, "/healthz").await.0, StatusCode::OK, "stopping is not sick");
 }
 
 #[tokio::test]
@@ -73,11 +62,7 @@ async fn probe_table() {
     health.register("api").release();
     let router = router(&health, &Metrics::new());
     let table = [
-        (
-            "/livez",
-            500,
-            "[+]ping ok\n[+]disk ok\n[-]etcd failed: no leader\nlivez check failed\n",
-        ),
+        ("/livez", 500, "[+]ping ok\n[+]disk ok\n[-]etcd failed: no leader\nlivez check failed\n"),
         ("/livez?exclude=etcd", 200, "ok"),
         (
             "/healthz?verbose&exclude=etcd",
@@ -97,11 +82,7 @@ async fn probe_table() {
     ];
     for (path, status, text) in table {
         let (found_status, found_text) = get(&router, path).await;
-        assert_eq!(
-            (found_status.as_u16(), found_text.as_str()),
-            (status, text),
-            "{path}"
-        );
+        assert_eq!((found_status.as_u16(), found_text.as_str()), (status, text), "{path}");
     }
 }
 
@@ -111,14 +92,8 @@ async fn metrics_are_written_as_openmetrics() {
     metrics.counter("scheduler_binds", "Pods bound").inc_by(3);
     metrics.gauge("api_watchers", "Open watches").set(-2);
     let labels = |verb: &str| vec![("verb", verb.to_owned())];
-    metrics
-        .counter_family("api_requests", "Requests")
-        .get_or_create(&labels("GET"))
-        .inc();
-    metrics
-        .gauge_family("api_objects", "Objects")
-        .get_or_create(&labels("LIST"))
-        .set(7);
+    metrics.counter_family("api_requests", "Requests").get_or_create(&labels("GET")).inc();
+    metrics.gauge_family("api_objects", "Objects").get_or_create(&labels("LIST")).set(7);
     let latency = metrics.histogram_family("api_latency_seconds", "Latency", &[0.1, 1.0]);
     latency.get_or_create(&labels("GET")).observe(0.5);
     metrics.histogram("fsync_seconds", "Syncs", &[1.0]).observe(2.0);
@@ -140,15 +115,9 @@ async fn metrics_are_written_as_openmetrics() {
         line.rsplit_once(' ').unwrap().1.parse().unwrap()
     };
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
-    assert!(
-        (now - 3600.0..=now + 2.0).contains(&value("process_start_time_seconds ")),
-        "{text}"
-    );
+    assert!((now - 3600.0..=now + 2.0).contains(&value("process_start_time_seconds ")), "{text}");
     assert!(value("process_resident_memory_bytes ") > 1e6, "{text}");
-    assert!(
-        value("process_open_fds ") >= 3.0 && value("process_max_fds ") >= 3.0,
-        "{text}"
-    );
+    assert!(value("process_open_fds ") >= 3.0 && value("process_max_fds ") >= 3.0, "{text}");
 }
 
 #[tokio::test]
@@ -157,49 +126,23 @@ async fn grpc_health_follows_the_latches() {
     let health = Health::new(drain.clone());
     let latch = health.register("scheduler");
     let mut client = HealthClient::new(health.grpc_service());
-    let request = |service: &str| HealthCheckRequest {
-        service: service.into(),
-    };
+    let request = |service: &str| HealthCheckRequest { service: service.into() };
 
     let mut states = client.watch(request("scheduler")).await.unwrap().into_inner();
     let mut unknown = client.watch(request("nobody")).await.unwrap().into_inner();
     let status = |answer: tonic_health::pb::HealthCheckResponse| answer.status();
-    assert_eq!(
-        states.message().await.unwrap().map(status),
-        Some(ServingStatus::NotServing)
-    );
-    assert_eq!(
-        unknown.message().await.unwrap().map(status),
-        Some(ServingStatus::ServiceUnknown)
-    );
-    assert_eq!(
-        client.check(request("")).await.unwrap().into_inner().status(),
-        ServingStatus::NotServing
-    );
-    assert_eq!(
-        client.check(request("nobody")).await.unwrap_err().code(),
-        Code::NotFound
-    );
+    assert_eq!(states.message().await.unwrap().map(status), Some(ServingStatus::NotServing));
+    assert_eq!(unknown.message().await.unwrap().map(status), Some(ServingStatus::ServiceUnknown));
+    assert_eq!(client.check(request("")).await.unwrap().into_inner().status(), ServingStatus::NotServing);
+    assert_eq!(client.check(request("nobody")).await.unwrap_err().code(), Code::NotFound);
 
     latch.release();
-    assert_eq!(
-        states.message().await.unwrap().map(status),
-        Some(ServingStatus::Serving)
-    );
-    assert_eq!(
-        client.check(request("")).await.unwrap().into_inner().status(),
-        ServingStatus::Serving
-    );
+    assert_eq!(states.message().await.unwrap().map(status), Some(ServingStatus::Serving));
+    assert_eq!(client.check(request("")).await.unwrap().into_inner().status(), ServingStatus::Serving);
     health.live_check("etcd", || Err("no leader".into()));
-    assert_eq!(
-        client.check(request("")).await.unwrap().into_inner().status(),
-        ServingStatus::NotServing
-    );
+    assert_eq!(client.check(request("")).await.unwrap().into_inner().status(), ServingStatus::NotServing);
 
     drain.begin();
-    assert_eq!(
-        states.message().await.unwrap().map(status),
-        Some(ServingStatus::NotServing)
-    );
+    assert_eq!(states.message().await.unwrap().map(status), Some(ServingStatus::NotServing));
     assert!(states.next().await.is_none(), "a drained watch ends");
 }

@@ -81,11 +81,7 @@ impl Server {
         remote: SocketAddr,
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
         stream.set_nodelay(true)?;
-        let info = ConnectionInfo {
-            remote,
-            local: stream.local_addr()?,
-            tls: self.tls.is_some(),
-        };
+        let info = ConnectionInfo { remote, local: stream.local_addr()?, tls: self.tls.is_some() };
         let Some(acceptor) = &self.tls else {
             return self.requests(stream, Sender { info, peer: None }).await;
         };
@@ -95,11 +91,7 @@ impl Server {
             stream = handshake => stream.map_err(|_| HandshakeError::Slow)?.map_err(HandshakeError::Refused)?,
             () = self.drain.signaled() => return Ok(()),
         };
-        let certificate = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(<[CertificateDer<'_>]>::first);
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
         let peer = match certificate {
             Some(certificate) => Some(Peer::from_certificate(certificate).ok_or(HandshakeError::Nameless)?),
             None => None,
@@ -141,10 +133,7 @@ impl Server {
         let response = self.router.clone().oneshot(request.map(Body::new));
         let response = AssertUnwindSafe(span.instrument(response)).catch_unwind();
         // The panic hook has already written where; the client learns only that it was our fault.
-        self.tracer
-            .scope(context, response)
-            .await
-            .unwrap_or_else(|_| Ok(internal_error()))
+        self.tracer.scope(context, response).await.unwrap_or_else(|_| Ok(internal_error()))
     }
 
     /// The span of a request: below the caller's, or the root of a new trace. It ends when the response begins.

@@ -20,10 +20,7 @@ pub(super) struct FirstByte<I> {
 
 impl<I> FirstByte<I> {
     pub(super) fn within(timeout: Duration, io: I) -> Self {
-        Self {
-            io,
-            deadline: Some(Box::pin(tokio::time::sleep(timeout))),
-        }
+        Self { io, deadline: Some(Box::pin(tokio::time::sleep(timeout))) }
     }
 }
 
@@ -41,10 +38,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for FirstByte<I> {
             self.deadline = None;
             return polled;
         }
-        deadline
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

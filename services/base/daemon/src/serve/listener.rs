@@ -105,25 +105,14 @@ impl BindError {
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::Taken { address, flag },
             io::ErrorKind::PermissionDenied => Self::Denied { address, flag },
-            io::ErrorKind::AddrNotAvailable => Self::NotLocal {
-                ip: address.ip(),
-                flag,
-            },
-            _ => Self::Other {
-                address,
-                flag,
-                source,
-            },
+            io::ErrorKind::AddrNotAvailable => Self::NotLocal { ip: address.ip(), flag },
+            _ => Self::Other { address, flag, source },
         }
     }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for the last run's connections to time out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -133,8 +122,5 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Errors of the connection that was to be accepted: the next one may be fine.
 fn is_of_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

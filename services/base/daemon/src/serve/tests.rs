@@ -72,25 +72,13 @@ impl Fixture {
         let admin = mk_admin(&pki);
         let foreign = mk_admin(&Pki::open_or_create(dirs[1].path(), &[]).unwrap());
         // Knows our authority, but is not known to it.
-        let stranger = Identity {
-            ca_pem: admin.ca_pem.clone(),
-            ..foreign
-        };
-        let server = pki
-            .issue("server", Subject::new("server"), Usage::Server, &[], DAY)
-            .unwrap();
+        let stranger = Identity { ca_pem: admin.ca_pem.clone(), ..foreign };
+        let server = pki.issue("server", Subject::new("server"), Usage::Server, &[], DAY).unwrap();
         let tls = client_auth.map(|auth| server.server_config(auth, &ALPN_ANY_HTTP).unwrap());
         let listener = Listener::bind(LOCALHOST, "listen").await.unwrap();
         let address = listener.local_addr();
         let served = tokio::spawn(serve(listener, tls, router, drain.clone(), options));
-        Self {
-            address,
-            drain,
-            served,
-            admin,
-            stranger,
-            _dirs: dirs,
-        }
+        Self { address, drain, served, admin, stranger, _dirs: dirs }
     }
 
     async fn connect(
@@ -125,9 +113,7 @@ where
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await?;
     tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", "x")
-        .body(axum::body::Body::empty())?;
+    let request = Request::get(path).header("host", "x").body(axum::body::Body::empty())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     let body: Bytes = axum::body::to_bytes(axum::body::Body::new(response.into_body()), 1 << 20).await?;

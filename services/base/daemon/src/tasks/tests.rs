@@ -36,10 +36,7 @@ async fn tasks_that_ignore_the_drain_are_aborted_after_the_grace() {
     let begin = Instant::now();
     let error = tasks.join(GRACE).await.unwrap_err();
     assert_eq!(begin.elapsed(), GRACE);
-    assert_eq!(
-        error.to_string(),
-        "tasks did not finish within 10s and were aborted: deaf, kubelet/stats"
-    );
+    assert_eq!(error.to_string(), "tasks did not finish within 10s and were aborted: deaf, kubelet/stats");
     assert!(tasks.running().is_empty(), "their futures are dropped");
 }
 
@@ -52,11 +49,7 @@ async fn only_critical_tasks_end_the_process() {
     type Case = (&'static str, fn(&Tasks), Option<&'static str>);
     let table: &[Case] = &[
         ("end", |tasks| drop(tasks.spawn("t", async {})), None),
-        (
-            "error",
-            |tasks| drop(tasks.spawn("t", async { Err::<(), _>(Lost(std::fmt::Error)) })),
-            None,
-        ),
+        ("error", |tasks| drop(tasks.spawn("t", async { Err::<(), _>(Lost(std::fmt::Error)) })), None),
         ("panic", |tasks| drop(tasks.spawn("t", boom(0))), None),
         (
             "critical end",
@@ -78,16 +71,8 @@ async fn only_critical_tasks_end_the_process() {
         let root = Tasks::new();
         spawn(&root.child("api"));
         let failed = tokio::time::timeout(GRACE, root.failed()).await.ok();
-        assert_eq!(
-            failed.map(|failure| failure.to_string()).as_deref(),
-            *expected,
-            "{name}"
-        );
-        assert_eq!(
-            root.drain().is_signaled(),
-            expected.is_some(),
-            "{name}: drains the whole process"
-        );
+        assert_eq!(failed.map(|failure| failure.to_string()).as_deref(), *expected, "{name}");
+        assert_eq!(root.drain().is_signaled(), expected.is_some(), "{name}: drains the whole process");
         let joined = root.join(GRACE).await.err().map(|error| error.to_string());
         assert_eq!(joined.as_deref(), *expected, "{name}");
     }
@@ -108,10 +93,7 @@ async fn critical_tasks_may_end_while_draining_but_not_panic() {
     });
     assert!(matches!(
         tasks.join(GRACE).await,
-        Err(TaskError::Failed(TaskFailure {
-            cause: Cause::Panicked(_),
-            ..
-        }))
+        Err(TaskError::Failed(TaskFailure { cause: Cause::Panicked(_), .. }))
     ));
 }
 
@@ -155,9 +137,7 @@ async fn tasks_inherit_the_tracer_but_no_context() {
         .root("request")
         .instrument(async {
             assert!(trace::current().is_some());
-            service.spawn("t", async move {
-                tx.send((trace::tracer().is_on(), trace::current())).unwrap()
-            });
+            service.spawn("t", async move { tx.send((trace::tracer().is_on(), trace::current())).unwrap() });
         })
         .await;
     assert_eq!(rx.await.unwrap(), (true, None));

@@ -80,27 +80,18 @@ pub(super) enum Stale {
 impl Subject {
     /// A subject without organizations.
     pub fn new(common_name: impl Into<String>) -> Self {
-        Self {
-            common_name: common_name.into(),
-            organizations: Vec::new(),
-        }
+        Self { common_name: common_name.into(), organizations: Vec::new() }
     }
 
     /// A subject with one organization.
     pub fn in_organization(common_name: impl Into<String>, organization: impl Into<String>) -> Self {
-        Self {
-            common_name: common_name.into(),
-            organizations: vec![organization.into()],
-        }
+        Self { common_name: common_name.into(), organizations: vec![organization.into()] }
     }
 
     fn to_dn(&self) -> Result<DistinguishedName, TlsError> {
         let mut dn = DistinguishedName::new();
         // rcgen keeps one value per type, so the second organization comes under the same identifier in disguise.
-        let types = [
-            DnType::OrganizationName,
-            DnType::CustomDnType(ORGANIZATION_OID.to_vec()),
-        ];
+        let types = [DnType::OrganizationName, DnType::CustomDnType(ORGANIZATION_OID.to_vec())];
         if self.organizations.len() > types.len() {
             return Err(TlsError::TooManyOrganizations(self.organizations.len()));
         }
@@ -162,22 +153,14 @@ impl Wanted {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         if self.usage.is_server() {
-            params
-                .extended_key_usages
-                .push(ExtendedKeyUsagePurpose::ServerAuth);
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         }
         if self.usage.is_client() {
-            params
-                .extended_key_usages
-                .push(ExtendedKeyUsagePurpose::ClientAuth);
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
         }
         let san_type = |san: &San| match san {
             San::Ip(address) => Ok(SanType::IpAddress(*address)),
-            San::Dns(name) => name
-                .as_str()
-                .try_into()
-                .map(SanType::DnsName)
-                .map_err(TlsError::issue(name)),
+            San::Dns(name) => name.as_str().try_into().map(SanType::DnsName).map_err(TlsError::issue(name)),
         };
         params.subject_alt_names = self.sans.iter().map(san_type).collect::<Result<_, _>>()?;
         set_validity(&mut params, now, validity);
@@ -255,10 +238,7 @@ fn set_validity(params: &mut CertificateParams, now: SystemTime, validity: Durat
 
 fn check_validity(found: &X509Certificate<'_>, now: SystemTime) -> Result<(), Stale> {
     let now = seconds(now);
-    let (begin, end) = (
-        found.validity().not_before.timestamp(),
-        found.validity().not_after.timestamp(),
-    );
+    let (begin, end) = (found.validity().not_before.timestamp(), found.validity().not_after.timestamp());
     if now < begin {
         return Err(Stale::NotYetValid);
     }
@@ -279,14 +259,12 @@ fn is_key_of(key: &KeyPair, certificate: &X509Certificate<'_>) -> bool {
 
 fn usage_of(found: &X509Certificate<'_>) -> Result<Option<Usage>, Stale> {
     let usage = found.extended_key_usage().map_err(|_| Stale::Unreadable)?;
-    Ok(
-        usage.and_then(|usage| match (usage.value.server_auth, usage.value.client_auth) {
-            (true, true) => Some(Usage::Both),
-            (true, false) => Some(Usage::Server),
-            (false, true) => Some(Usage::Client),
-            (false, false) => None,
-        }),
-    )
+    Ok(usage.and_then(|usage| match (usage.value.server_auth, usage.value.client_auth) {
+        (true, true) => Some(Usage::Both),
+        (true, false) => Some(Usage::Server),
+        (false, true) => Some(Usage::Client),
+        (false, false) => None,
+    }))
 }
 
 fn sans_of(found: &X509Certificate<'_>) -> Result<BTreeSet<San>, Stale> {

@@ -59,17 +59,10 @@ pub enum TlsError {
 impl TlsError {
     pub(super) fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File {
-            operation,
-            path,
-            source,
-        }
+        move |source| Self::File { operation, path, source }
     }
 
     pub(super) fn issue(name: &str) -> impl FnOnce(rcgen::Error) -> Self {
-        move |source| Self::Issue {
-            name: name.to_owned(),
-            source,
-        }
+        move |source| Self::Issue { name: name.to_owned(), source }
     }
 }

@@ -42,11 +42,7 @@ pub(super) fn write(path: &Path, text: &str, mode: Mode) -> Result<(), TlsError>
         {
             return Err(error);
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(bits)
-            .open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(bits).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -62,12 +58,7 @@ pub(super) fn write(path: &Path, text: &str, mode: Mode) -> Result<(), TlsError>
 pub(super) fn lock(dir: &Path) -> Result<File, TlsError> {
     let path = dir.join(".lock");
     let lock = || {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
         file.lock()?;
         Ok(file)
     };

@@ -39,10 +39,8 @@ impl Identity {
     /// Reads an identity issued elsewhere. Without `ca` no peer is trusted.
     pub fn from_files(cert: &Path, key: &Path, ca: Option<&Path>) -> Result<Self, TlsError> {
         let read = |path: &Path| {
-            let missing = || TlsError::BadFile {
-                path: path.to_owned(),
-                reason: "it does not exist".to_owned(),
-            };
+            let missing =
+                || TlsError::BadFile { path: path.to_owned(), reason: "it does not exist".to_owned() };
             files::read(path)?.ok_or_else(missing)
         };
         let identity = Self {
@@ -52,10 +50,7 @@ impl Identity {
         };
         let bad = |path: &Path| {
             let path = path.to_owned();
-            move |error: TlsError| TlsError::BadFile {
-                path,
-                reason: error.to_string(),
-            }
+            move |error: TlsError| TlsError::BadFile { path, reason: error.to_string() }
         };
         identity.certificates().map_err(bad(cert))?;
         identity.key().map_err(bad(key))?;
@@ -86,9 +81,7 @@ impl Identity {
                 builder.with_client_cert_verifier(verifier.build().map_err(config)?)
             }
         };
-        let mut server = builder
-            .with_single_cert(self.certificates()?, self.key()?)
-            .map_err(config)?;
+        let mut server = builder.with_single_cert(self.certificates()?, self.key()?).map_err(config)?;
         server.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Arc::new(server))
     }
@@ -130,9 +123,7 @@ impl Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("cert_pem", &self.cert_pem)
-            .finish_non_exhaustive()
+        f.debug_struct("Identity").field("cert_pem", &self.cert_pem).finish_non_exhaustive()
     }
 }
 

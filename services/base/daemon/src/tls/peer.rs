@@ -28,14 +28,8 @@ impl Peer {
     /// `None` if there is no common name, or if some part cannot be read: half a name would be another user's.
     pub(super) fn from_name(name: &X509Name<'_>) -> Option<Self> {
         let common_name = name.iter_common_name().next()?.as_str().ok()?.to_owned();
-        let organizations = name
-            .iter_organization()
-            .map(|o| o.as_str().map(str::to_owned))
-            .collect::<Result<_, _>>()
-            .ok()?;
-        (!common_name.is_empty()).then_some(Self {
-            common_name,
-            organizations,
-        })
+        let organizations =
+            name.iter_organization().map(|o| o.as_str().map(str::to_owned)).collect::<Result<_, _>>().ok()?;
+        (!common_name.is_empty()).then_some(Self { common_name, organizations })
     }
 }

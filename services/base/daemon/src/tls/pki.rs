@@ -53,13 +53,7 @@ impl Pki {
         certificate::check_ca(&ca_der, &key, SystemTime::now()).map_err(&damaged)?;
         let issuer =
             Issuer::from_ca_cert_der(&ca_der, key).map_err(|_| damaged("its subject cannot be read"))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            sans: sans.iter().cloned().collect(),
-            ca_pem,
-            ca_der,
-            issuer,
-        })
+        Ok(Self { dir: dir.to_owned(), sans: sans.iter().cloned().collect(), ca_pem, ca_der, issuer })
     }
 
     /// The authority's certificate: what clients are given to trust.
@@ -83,21 +77,13 @@ impl Pki {
             return Err(TlsError::BadName(name.to_owned()));
         }
         let common = self.sans.iter().filter(|_| usage.is_server());
-        let wanted = Wanted {
-            subject,
-            usage,
-            sans: common.chain(sans).cloned().collect(),
-        };
+        let wanted = Wanted { subject, usage, sans: common.chain(sans).cloned().collect() };
         let _lock = files::lock(&self.dir)?;
         let (cert_path, key_path) = paths(&self.dir, name);
         if let (Some(cert_pem), Some(key_pem)) = (files::read(&cert_path)?, files::read(&key_path)?) {
             match self.check(&wanted, &cert_pem, &key_pem) {
                 Ok(()) => {
-                    return Ok(Identity {
-                        cert_pem,
-                        key_pem,
-                        ca_pem: self.ca_pem.clone(),
-                    });
+                    return Ok(Identity { cert_pem, key_pem, ca_pem: self.ca_pem.clone() });
                 }
                 Err(stale) => tracing::info!(name, ?stale, "issuing a new certificate"),
             }
@@ -118,38 +104,24 @@ impl Pki {
     fn make(&self, name: &str, wanted: &Wanted, validity: Duration) -> Result<Identity, TlsError> {
         let params = wanted.params(SystemTime::now(), validity)?;
         let key = KeyPair::generate().map_err(TlsError::issue(name))?;
-        let cert = params
-            .signed_by(&key, &self.issuer)
-            .map_err(TlsError::issue(name))?;
-        Ok(Identity {
-            cert_pem: cert.pem(),
-            key_pem: key.serialize_pem(),
-            ca_pem: self.ca_pem.clone(),
-        })
+        let cert = params.signed_by(&key, &self.issuer).map_err(TlsError::issue(name))?;
+        Ok(Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem(), ca_pem: self.ca_pem.clone() })
     }
 }
 
 impl fmt::Debug for Pki {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pki")
-            .field("dir", &self.dir)
-            .field("sans", &self.sans)
-            .finish_non_exhaustive()
+        f.debug_struct("Pki").field("dir", &self.dir).field("sans", &self.sans).finish_non_exhaustive()
     }
 }
 
 fn damaged(path: &Path) -> impl Fn(&str) -> TlsError {
-    |reason| TlsError::DamagedCa {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    }
+    |reason| TlsError::DamagedCa { path: path.to_owned(), reason: reason.to_owned() }
 }
 
 fn create_ca(cert_path: &Path, key_path: &Path) -> Result<(String, String), TlsError> {
     let key = KeyPair::generate().map_err(TlsError::issue(CA))?;
-    let cert = certificate::ca_params(SystemTime::now())
-        .self_signed(&key)
-        .map_err(TlsError::issue(CA))?;
+    let cert = certificate::ca_params(SystemTime::now()).self_signed(&key).map_err(TlsError::issue(CA))?;
     let (cert_pem, key_pem) = (cert.pem(), key.serialize_pem());
     files::write(key_path, &key_pem, Mode::Secret)?;
     files::write(cert_path, &cert_pem, Mode::Public)?;

@@ -23,10 +23,7 @@ fn mk_pki(dir: &Path) -> Pki {
 }
 
 fn admin() -> Subject {
-    Subject {
-        common_name: "admin".into(),
-        organizations: vec!["system:masters".into(), "dev".into()],
-    }
+    Subject { common_name: "admin".into(), organizations: vec!["system:masters".into(), "dev".into()] }
 }
 
 fn issue_admin(pki: &Pki) -> Identity {
@@ -42,29 +39,18 @@ fn second_start_reuses_authority_and_identities() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("deep/pki");
     let first = mk_pki(&dir);
-    let identities = (
-        issue_admin(&first),
-        first
-            .issue("api", Subject::new("api"), Usage::Both, &[], DAY)
-            .unwrap(),
-    );
+    let identities =
+        (issue_admin(&first), first.issue("api", Subject::new("api"), Usage::Both, &[], DAY).unwrap());
 
     let begin = Instant::now();
     let second = mk_pki(&dir);
-    let again = (
-        issue_admin(&second),
-        second
-            .issue("api", Subject::new("api"), Usage::Both, &[], DAY)
-            .unwrap(),
-    );
+    let again =
+        (issue_admin(&second), second.issue("api", Subject::new("api"), Usage::Both, &[], DAY).unwrap());
     let took = begin.elapsed();
     assert_eq!(first.ca_pem(), second.ca_pem());
     assert_eq!(identities, again);
     assert_eq!(identities.0.ca_pem, first.ca_pem());
-    assert!(
-        took < Duration::from_millis(100),
-        "a start must not pay for certificates, took {took:?}"
-    );
+    assert!(took < Duration::from_millis(100), "a start must not pay for certificates, took {took:?}");
 }
 
 #[test]
@@ -80,13 +66,8 @@ fn keys_are_secret_and_nothing_else_is_left() {
         })
         .collect();
     files.sort();
-    let expected = [
-        (".lock", true),
-        ("admin.crt", false),
-        ("admin.key", true),
-        ("ca.crt", false),
-        ("ca.key", true),
-    ];
+    let expected =
+        [(".lock", true), ("admin.crt", false), ("admin.key", true), ("ca.crt", false), ("ca.key", true)];
     assert_eq!(files, expected.map(|(name, secret)| (name.to_owned(), secret)));
 }
 
@@ -98,14 +79,8 @@ fn peer_is_read_from_the_certificate() {
     assert_eq!(peer.common_name, "admin");
     assert_eq!(peer.organizations, ["system:masters", "dev"]);
     assert_eq!(Peer::from_certificate(&CertificateDer::from(vec![1, 2, 3])), None);
-    let nobody = pki
-        .issue("nobody", Subject::new(""), Usage::Client, &[], DAY)
-        .unwrap();
-    assert_eq!(
-        Peer::from_certificate(&der(&nobody.cert_pem)),
-        None,
-        "no name is no user"
-    );
+    let nobody = pki.issue("nobody", Subject::new(""), Usage::Client, &[], DAY).unwrap();
+    assert_eq!(Peer::from_certificate(&der(&nobody.cert_pem)), None, "no name is no user");
 }
 
 #[test]
@@ -117,31 +92,10 @@ fn what_is_asked_for_decides_over_reuse() {
     let table = [
         ("same", admin(), Usage::Client, vec![], true),
         ("other group", less, Usage::Client, vec![], false),
-        (
-            "other name",
-            Subject {
-                common_name: "root".into(),
-                ..admin()
-            },
-            Usage::Client,
-            vec![],
-            false,
-        ),
+        ("other name", Subject { common_name: "root".into(), ..admin() }, Usage::Client, vec![], false),
         ("other usage", admin(), Usage::Both, vec![], false),
-        (
-            "another address",
-            admin(),
-            Usage::Client,
-            sans(&["10.0.0.1"]),
-            false,
-        ),
-        (
-            "other addresses",
-            admin(),
-            Usage::Client,
-            sans(&["10.0.0.2", "::1", "node-1"]),
-            false,
-        ),
+        ("another address", admin(), Usage::Client, sans(&["10.0.0.1"]), false),
+        ("other addresses", admin(), Usage::Client, sans(&["10.0.0.2", "::1", "node-1"]), false),
     ];
     let mut last = old;
     for (name, subject, usage, sans, reused) in table {
@@ -157,20 +111,14 @@ fn what_is_asked_for_decides_over_reuse() {
 fn broken_identities_are_issued_again() {
     let dir = tempfile::tempdir().unwrap();
     let pki = mk_pki(dir.path());
-    let other = pki
-        .issue("other", Subject::new("other"), Usage::Client, &[], DAY)
-        .unwrap();
+    let other = pki.issue("other", Subject::new("other"), Usage::Client, &[], DAY).unwrap();
     let whole = issue_admin(&pki);
     let half = whole.cert_pem[..whole.cert_pem.len() / 2].to_owned();
     let table: [(&str, &str, &[u8]); 6] = [
         ("empty certificate", "admin.crt", b""),
         ("half a certificate", "admin.crt", half.as_bytes()),
         ("not even text", "admin.crt", &[0xff; 64]),
-        (
-            "somebody else's certificate",
-            "admin.crt",
-            other.cert_pem.as_bytes(),
-        ),
+        ("somebody else's certificate", "admin.crt", other.cert_pem.as_bytes()),
         ("empty key", "admin.key", b""),
         ("somebody else's key", "admin.key", other.key_pem.as_bytes()),
     ];
@@ -203,27 +151,16 @@ fn certificates_age() {
     let dir = tempfile::tempdir().unwrap();
     let pki = mk_pki(dir.path());
     let identity = issue_admin(&pki);
-    let (cert, key) = (
-        der(&identity.cert_pem),
-        KeyPair::from_pem(&identity.key_pem).unwrap(),
-    );
+    let (cert, key) = (der(&identity.cert_pem), KeyPair::from_pem(&identity.key_pem).unwrap());
     let ca = der(pki.ca_pem());
     let (_, authority) = X509Certificate::from_der(&ca).unwrap();
-    let wanted = Wanted {
-        subject: admin(),
-        usage: Usage::Client,
-        sans: [].into(),
-    };
+    let wanted = Wanted { subject: admin(), usage: Usage::Client, sans: [].into() };
     let now = SystemTime::now();
     let table = [
         ("an hour ago", now - DAY / 24, Err(Stale::NotYetValid)),
         ("now", now, Ok(())),
         ("after half of its life", now + DAY / 2, Ok(())),
-        (
-            "with less than a third left",
-            now + DAY * 2 / 3 + DAY / 100,
-            Err(Stale::Aging),
-        ),
+        ("with less than a third left", now + DAY * 2 / 3 + DAY / 100, Err(Stale::Aging)),
         ("expired", now + DAY * 2, Err(Stale::Aging)),
     ];
     for (name, time, expected) in table {
@@ -235,21 +172,9 @@ fn certificates_age() {
 fn a_damaged_authority_is_never_replaced() {
     type Case = (&'static str, fn(&Path), &'static str);
     let table: [Case; 5] = [
-        (
-            "key gone",
-            |dir| fs::remove_file(dir.join("ca.key")).unwrap(),
-            "does not exist",
-        ),
-        (
-            "key broken",
-            |dir| fs::write(dir.join("ca.key"), "x").unwrap(),
-            "not a private key",
-        ),
-        (
-            "certificate broken",
-            |dir| fs::write(dir.join("ca.crt"), "x").unwrap(),
-            "not a certificate",
-        ),
+        ("key gone", |dir| fs::remove_file(dir.join("ca.key")).unwrap(), "does not exist"),
+        ("key broken", |dir| fs::write(dir.join("ca.key"), "x").unwrap(), "not a private key"),
+        ("certificate broken", |dir| fs::write(dir.join("ca.crt"), "x").unwrap(), "not a certificate"),
         (
             "foreign key",
             |dir| fs::write(dir.join("ca.key"), KeyPair::generate().unwrap().serialize_pem()).unwrap(),
@@ -271,10 +196,7 @@ fn a_damaged_authority_is_never_replaced() {
         let read = || ["ca.crt", "ca.key"].map(|file| fs::read(dir.path().join(file)).ok());
         let before = read();
         let error = Pki::open_or_create(dir.path(), &[]).unwrap_err().to_string();
-        assert!(
-            error.contains(expected) && error.contains("remove both"),
-            "{name}: {error}"
-        );
+        assert!(error.contains(expected) && error.contains("remove both"), "{name}: {error}");
         assert_eq!(before, read(), "{name}");
     }
 }
@@ -296,14 +218,8 @@ fn bad_requests_are_refused() {
         let error = pki.issue(name, admin(), Usage::Client, &[], DAY).unwrap_err();
         assert!(matches!(error, TlsError::BadName(_)), "{name}: {error}");
     }
-    let crowd = Subject {
-        common_name: "x".into(),
-        organizations: vec![String::new(); 3],
-    };
-    assert!(matches!(
-        pki.issue("x", crowd, Usage::Client, &[], DAY),
-        Err(TlsError::TooManyOrganizations(3))
-    ));
+    let crowd = Subject { common_name: "x".into(), organizations: vec![String::new(); 3] };
+    assert!(matches!(pki.issue("x", crowd, Usage::Client, &[], DAY), Err(TlsError::TooManyOrganizations(3))));
     let odd = pki.issue("x", admin(), Usage::Server, &[San::Dns("bücher".into())], DAY);
     assert!(matches!(odd, Err(TlsError::Issue { .. })));
 }
@@ -314,20 +230,14 @@ fn files_from_elsewhere_are_named_when_they_are_bad() {
     issue_admin(&mk_pki(dir.path()));
     let [cert, key, ca] = ["admin.crt", "admin.key", "ca.crt"].map(|file| dir.path().join(file));
     let identity = Identity::from_files(&cert, &key, Some(&ca)).unwrap();
-    assert!(
-        identity
-            .server_config(ClientAuth::Required, &ALPN_ANY_HTTP)
-            .is_ok()
-    );
+    assert!(identity.server_config(ClientAuth::Required, &ALPN_ANY_HTTP).is_ok());
     let alone = Identity::from_files(&cert, &key, None).unwrap();
     assert!(alone.server_config(ClientAuth::None, &[]).is_ok());
     assert!(alone.server_config(ClientAuth::Required, &[]).is_err());
 
     let swapped = Identity::from_files(&key, &cert, None).unwrap_err().to_string();
     assert!(swapped.contains("admin.key is not usable: "), "{swapped}");
-    let missing = Identity::from_files(&cert, Path::new("/nowhere"), None)
-        .unwrap_err()
-        .to_string();
+    let missing = Identity::from_files(&cert, Path::new("/nowhere"), None).unwrap_err().to_string();
     assert_eq!(missing, "/nowhere is not usable: it does not exist");
 }
 

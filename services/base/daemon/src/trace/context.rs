@@ -25,20 +25,13 @@ impl TraceContext {
 
     /// The first span of a new, recorded trace.
     pub fn root() -> Self {
-        Self {
-            trace: TraceId::from(fastrand::u128(1..)),
-            span: random_span(),
-            flags: TraceFlags::SAMPLED,
-        }
+        Self { trace: TraceId::from(fastrand::u128(1..)), span: random_span(), flags: TraceFlags::SAMPLED }
     }
 
     /// A new span of the same trace.
     #[must_use]
     pub fn child(self) -> Self {
-        Self {
-            span: random_span(),
-            ..self
-        }
+        Self { span: random_span(), ..self }
     }
 
     /// Reads a `traceparent` header; `None` if it breaks the W3C grammar in any way, as the standard demands.

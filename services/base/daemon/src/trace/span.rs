@@ -81,13 +81,7 @@ impl Tracer {
         context: Option<TraceContext>,
         future: F,
     ) -> impl Future<Output = F::Output> + use<F> {
-        CURRENT.scope(
-            Current {
-                context,
-                tracer: self.clone(),
-            },
-            future,
-        )
+        CURRENT.scope(Current { context, tracer: self.clone() }, future)
     }
 
     /// The first span of a new trace.
@@ -201,12 +195,7 @@ impl Span {
             links: Vec::new(),
             error: None,
         };
-        Self {
-            active: Some(Box::new(Active {
-                record,
-                sink: sink.clone(),
-            })),
-        }
+        Self { active: Some(Box::new(Active { record, sink: sink.clone() })) }
     }
 }
 
@@ -223,10 +212,7 @@ impl Drop for Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.active.as_ref().map(|active| active.record.name);
-        f.debug_struct("Span")
-            .field("name", &name)
-            .field("context", &self.context())
-            .finish()
+        f.debug_struct("Span").field("name", &name).field("context", &self.context()).finish()
     }
 }
 
@@ -234,9 +220,6 @@ impl fmt::Debug for Span {
 
 impl Active {
     fn current(&self) -> Current {
-        Current {
-            context: Some(self.record.context),
-            tracer: Tracer::new(self.sink.clone()),
-        }
+        Current { context: Some(self.record.context), tracer: Tracer::new(self.sink.clone()) }
     }
 }

@@ -25,41 +25,17 @@ fn traceparent_table() {
     let ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
     let table: &[(&str, String, Option<String>)] = &[
         ("valid", VALID.into(), Some(VALID.into())),
-        (
-            "not sampled",
-            format!("00-{ids}-00"),
-            Some(format!("00-{ids}-00")),
-        ),
-        (
-            "unknown flags are dropped",
-            format!("00-{ids}-ff"),
-            Some(VALID.into()),
-        ),
-        (
-            "later version, same length",
-            format!("01-{ids}-01"),
-            Some(VALID.into()),
-        ),
-        (
-            "later version with more fields",
-            format!("cc-{ids}-01-what"),
-            Some(VALID.into()),
-        ),
-        (
-            "later version, no dash before the rest",
-            format!("cc-{ids}-01what"),
-            None,
-        ),
+        ("not sampled", format!("00-{ids}-00"), Some(format!("00-{ids}-00"))),
+        ("unknown flags are dropped", format!("00-{ids}-ff"), Some(VALID.into())),
+        ("later version, same length", format!("01-{ids}-01"), Some(VALID.into())),
+        ("later version with more fields", format!("cc-{ids}-01-what"), Some(VALID.into())),
+        ("later version, no dash before the rest", format!("cc-{ids}-01what"), None),
         ("version ff", format!("ff-{ids}-01"), None),
         ("version 00 with more fields", format!("00-{ids}-01-what"), None),
         ("capitals", VALID.to_uppercase(), None),
         ("a sign is not a digit", VALID.replacen("4b", "+b", 1), None),
         ("zero trace id", format!("00-{:032}-00f067aa0ba902b7-01", 0), None),
-        (
-            "zero span id",
-            format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016}-01", 0),
-            None,
-        ),
+        ("zero span id", format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016}-01", 0), None),
         ("short trace id", "00-4bf92f35-00f067aa0ba902b7-01".into(), None),
         ("wrong separator", VALID.replace('-', "_"), None),
         ("cut", VALID[..54].into(), None),
@@ -67,11 +43,7 @@ fn traceparent_table() {
         ("not ascii", "é".repeat(28), None),
     ];
     for (name, header, expected) in table {
-        assert_eq!(
-            &TraceContext::parse(header).map(TraceContext::to_header),
-            expected,
-            "{name}: {header}"
-        );
+        assert_eq!(&TraceContext::parse(header).map(TraceContext::to_header), expected, "{name}: {header}");
     }
 }
 
@@ -137,9 +109,7 @@ async fn spans_nest_and_are_recorded_when_they_end() {
         )
         .await;
     let spans = sink.0.lock().unwrap();
-    let [inner, outer] = spans.as_slice() else {
-        panic!("{spans:?}")
-    };
+    let [inner, outer] = spans.as_slice() else { panic!("{spans:?}") };
     assert_eq!((inner.name, outer.name), ("inner", "outer"));
     assert_eq!(inner.parent, Some(outer.context.span_id()));
     assert_eq!(inner.context.trace_id(), outer.context.trace_id());
@@ -154,14 +124,8 @@ async fn spans_nest_and_are_recorded_when_they_end() {
 async fn nothing_is_recorded_without_context_sink_or_sampling() {
     let (sink, tracer) = collecting();
     let unsampled = TraceContext::parse(&VALID.replace("-01", "-00")).unwrap();
-    tracer
-        .scope(None, async { assert!(!span("no context").is_recording()) })
-        .await;
-    tracer
-        .scope(Some(unsampled), async {
-            assert!(!span("not sampled").is_recording())
-        })
-        .await;
+    tracer.scope(None, async { assert!(!span("no context").is_recording()) }).await;
+    tracer.scope(Some(unsampled), async { assert!(!span("not sampled").is_recording()) }).await;
     assert!(sink.0.lock().unwrap().is_empty());
 
     let context = TraceContext::root();

@@ -21,11 +21,8 @@ pub fn set_defaults(container: &mut Container) {
         }
     }
     set_env_defaults(container);
-    let probes = [
-        &mut container.liveness_probe,
-        &mut container.readiness_probe,
-        &mut container.startup_probe,
-    ];
+    let probes =
+        [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe];
     for probe in probes.into_iter().flatten() {
         probe::set_defaults(probe);
     }
@@ -53,9 +50,7 @@ fn set_env_defaults(container: &mut Container) {
 /// When an image is pulled if nobody says: always for one that is `latest` (or has neither tag nor digest,
 /// which means the same), else only if the node lacks it.
 pub fn default_pull_policy(image: &str) -> &'static str {
-    let (name, digest) = image
-        .split_once('@')
-        .map_or((image, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) = image.split_once('@').map_or((image, None), |(name, digest)| (name, Some(digest)));
     // A colon before a slash belongs to the registry's port.
     let last = name.rsplit('/').next().unwrap_or(name);
     match (last.split_once(':').map(|(_, tag)| tag), digest) {

@@ -52,14 +52,8 @@ pub(super) fn validate_env_from(sources: &[EnvFromSource], path: &Path, errors: 
         if !prefix.is_empty() {
             errors.push_invalid(&path.child("prefix"), prefix, names::env_name(prefix));
         }
-        let map = source
-            .config_map_ref
-            .as_ref()
-            .map(|from| &from.local_object_reference);
-        let secret = source
-            .secret_ref
-            .as_ref()
-            .map(|from| &from.local_object_reference);
+        let map = source.config_map_ref.as_ref().map(|from| &from.local_object_reference);
+        let secret = source.secret_ref.as_ref().map(|from| &from.local_object_reference);
         for (field, reference) in [("configMapRef", map), ("secretRef", secret)] {
             if let Some(reference) = reference {
                 reference_name(&reference.name, &path.child(field).child("name"), errors);
@@ -170,9 +164,7 @@ pub(crate) fn validate_resource_ref(
     }
     let allowed: &[&str] = match name.split_once('.').map(|(_, resource)| resource) {
         Some("cpu") => &["0", "1", "1m"],
-        _ => &[
-            "0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei",
-        ],
+        _ => &["0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
     };
     let divisor = reference.divisor.string.as_str();
     if !divisor.is_empty() && !allowed.contains(&divisor) {

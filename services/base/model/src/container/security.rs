@@ -47,15 +47,9 @@ pub(crate) fn validate_pod_security(spec: &PodSpec, path: &Path, errors: &mut Er
     for (index, id) in context.supplemental_groups.iter().enumerate() {
         validate_id(Some(*id), &path.child("supplementalGroups").index(index), errors);
     }
-    let (policy, supported) = (
-        context.fs_group_change_policy.as_deref(),
-        &["Always", "OnRootMismatch"],
-    );
+    let (policy, supported) = (context.fs_group_change_policy.as_deref(), &["Always", "OnRootMismatch"]);
     checks::none_or_one_of(policy, supported, &path.child("fsGroupChangePolicy"), errors);
-    let (policy, supported) = (
-        context.supplemental_groups_policy.as_deref(),
-        &["Merge", "Strict"],
-    );
+    let (policy, supported) = (context.supplemental_groups_policy.as_deref(), &["Merge", "Strict"]);
     checks::none_or_one_of(policy, supported, &path.child("supplementalGroupsPolicy"), errors);
     validate_sysctls(context, &path.child("sysctls"), errors);
     validate_seccomp(context.seccomp_profile.as_ref(), path, errors);
@@ -69,22 +63,14 @@ pub(crate) fn validate_pod_security(spec: &PodSpec, path: &Path, errors: &mut Er
 
 /// The containers of `spec` that ask for privilege, as faults: for servers that do not allow it.
 pub fn forbids_privilege(spec: &PodSpec, path: &Path) -> ErrorList {
-    let lists: [(&str, &[Container]); 2] = [
-        ("initContainers", &spec.init_containers),
-        ("containers", &spec.containers),
-    ];
+    let lists: [(&str, &[Container]); 2] =
+        [("initContainers", &spec.init_containers), ("containers", &spec.containers)];
     let mut errors = ErrorList::new();
     for (name, containers) in lists {
-        for (index, _) in containers
-            .iter()
-            .enumerate()
-            .filter(|(_, container)| super::is_privileged(container))
+        for (index, _) in
+            containers.iter().enumerate().filter(|(_, container)| super::is_privileged(container))
         {
-            let path = path
-                .child(name)
-                .index(index)
-                .child("securityContext")
-                .child("privileged");
+            let path = path.child(name).index(index).child("securityContext").child("privileged");
             errors.push(FieldError::forbidden(&path, "disallowed by cluster policy"));
         }
     }
@@ -128,32 +114,20 @@ fn validate_seccomp(profile: Option<&SeccompProfile>, path: &Path, errors: &mut 
 
 fn validate_app_armor(profile: Option<&AppArmorProfile>, path: &Path, errors: &mut ErrorList) {
     if let Some(profile) = profile {
-        let (local, path) = (
-            profile.localhost_profile.as_deref(),
-            path.child("appArmorProfile"),
-        );
+        let (local, path) = (profile.localhost_profile.as_deref(), path.child("appArmorProfile"));
         validate_profile(&profile.r#type, local, &path, errors);
     }
 }
 
 fn validate_profile(kind: &str, local: Option<&str>, path: &Path, errors: &mut ErrorList) {
-    checks::one_of(
-        kind,
-        &["Localhost", "RuntimeDefault", "Unconfined"],
-        &path.child("type"),
-        errors,
-    );
+    checks::one_of(kind, &["Localhost", "RuntimeDefault", "Unconfined"], &path.child("type"), errors);
     let path = path.child("localhostProfile");
     match (kind == "Localhost", local) {
         (true, None | Some("")) => {
             errors.push(FieldError::required(&path, "must be set when type is Localhost"))
         }
         (false, Some(local)) => {
-            errors.push(FieldError::invalid(
-                &path,
-                local,
-                "can only be set when type is Localhost",
-            ));
+            errors.push(FieldError::invalid(&path, local, "can only be set when type is Localhost"));
         }
         _ => {}
     }

@@ -40,16 +40,9 @@ fn a_bare_container_gets_its_defaults() {
     assert_eq!(container.termination_message_path, "/dev/termination-log");
     assert_eq!(container.termination_message_policy, "File");
     assert_eq!(container.ports[0].protocol, "TCP");
-    let field = container.env[0]
-        .value_from
-        .as_ref()
-        .and_then(|from| from.field_ref.as_ref())
-        .unwrap();
+    let field = container.env[0].value_from.as_ref().and_then(|from| from.field_ref.as_ref()).unwrap();
     assert_eq!(field.api_version, "v1");
-    assert_eq!(
-        container.liveness_probe.map(|probe| probe.period_seconds),
-        Some(10)
-    );
+    assert_eq!(container.liveness_probe.map(|probe| probe.period_seconds), Some(10));
     assert_eq!(container.resources.requests["memory"].string, "1Mi");
 }
 
@@ -65,16 +58,10 @@ fn ports_are_found_by_name_or_number() {
 
 #[test]
 fn sidecars_and_privilege_are_told_apart() {
-    assert!(is_sidecar(&mk_container(
-        json!({"name": "a", "restartPolicy": "Always"})
-    )));
+    assert!(is_sidecar(&mk_container(json!({"name": "a", "restartPolicy": "Always"}))));
     assert!(!is_sidecar(&mk_container(json!({"name": "a"}))));
-    assert!(is_privileged(&mk_container(
-        json!({"name": "a", "securityContext": {"privileged": true}})
-    )));
-    assert!(!is_privileged(&mk_container(
-        json!({"name": "a", "securityContext": {}})
-    )));
+    assert!(is_privileged(&mk_container(json!({"name": "a", "securityContext": {"privileged": true}}))));
+    assert!(!is_privileged(&mk_container(json!({"name": "a", "securityContext": {}}))));
 }
 
 /// The faults of a pod whose container has these security settings.
@@ -87,10 +74,7 @@ fn security_faults(context: serde_json::Value) -> String {
 fn security_settings_keep_their_rules() {
     let at = "spec.containers[0].securityContext";
     let table = [
-        (
-            json!({"runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}),
-            String::new(),
-        ),
+        (json!({"runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}), String::new()),
         (
             json!({"procMount": "All"}),
             format!(
@@ -113,10 +97,7 @@ fn security_settings_keep_their_rules() {
             json!({"seccompProfile": {"type": "Localhost", "localhostProfile": "../a"}}),
             format!("{at}.seccompProfile.localhostProfile: Invalid value: \"../a\": must not contain '..'"),
         ),
-        (
-            json!({"appArmorProfile": {}}),
-            format!("{at}.appArmorProfile.type: Required value"),
-        ),
+        (json!({"appArmorProfile": {}}), format!("{at}.appArmorProfile.type: Required value")),
         (
             json!({"allowPrivilegeEscalation": false, "capabilities": {"add": ["CAP_SYS_ADMIN"]}}),
             format!(
@@ -137,10 +118,7 @@ fn a_pods_sysctls_have_names_of_their_own() {
     };
     let at = "spec.securityContext.sysctls";
     assert_eq!(faults(json!([{"name": "net.core.somaxconn", "value": "1"}])), "");
-    assert_eq!(
-        faults(json!([{"value": "1"}])),
-        format!("{at}[0].name: Required value")
-    );
+    assert_eq!(faults(json!([{"value": "1"}])), format!("{at}[0].name: Required value"));
     let twice = faults(json!([{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]));
     assert_eq!(twice, format!("{at}[1].name: Duplicate value: \"a\""));
     assert!(

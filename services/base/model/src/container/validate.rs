@@ -31,13 +31,7 @@ pub(crate) enum HostPorts {
 
 impl<'a> Surroundings<'a> {
     pub(crate) fn new(volumes: &'a [Volume], host_ports: HostPorts) -> Self {
-        Self {
-            volumes: volumes
-                .iter()
-                .map(|volume| (volume.name.as_str(), volume))
-                .collect(),
-            host_ports,
-        }
+        Self { volumes: volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect(), host_ports }
     }
 }
 
@@ -114,11 +108,7 @@ fn validate_one(container: &Container, pod: &Surroundings<'_>, path: &Path, erro
     match container.image.as_str() {
         "" => errors.push(FieldError::required(&image, "")),
         name if name.trim() != name => {
-            errors.push(FieldError::invalid(
-                &image,
-                name,
-                "must not have leading or trailing whitespace",
-            ));
+            errors.push(FieldError::invalid(&image, name, "must not have leading or trailing whitespace"));
         }
         _ => {}
     }
@@ -132,16 +122,8 @@ fn validate_one(container: &Container, pod: &Surroundings<'_>, path: &Path, erro
     validate_env(&container.env, &path.child("env"), errors);
     validate_env_from(&container.env_from, &path.child("envFrom"), errors);
     validate_mounts(container, pod, path, errors);
-    checks::one_of(
-        &container.image_pull_policy,
-        PULL_POLICIES,
-        &path.child("imagePullPolicy"),
-        errors,
-    );
-    errors.extend(resources::validate_requirements(
-        &container.resources,
-        &path.child("resources"),
-    ));
+    checks::one_of(&container.image_pull_policy, PULL_POLICIES, &path.child("imagePullPolicy"), errors);
+    errors.extend(resources::validate_requirements(&container.resources, &path.child("resources")));
     if let Some(context) = &container.security_context {
         validate_security(context, &path.child("securityContext"), errors);
     }
@@ -206,18 +188,9 @@ fn validate_ports(ports: &[ContainerPort], host_ports: HostPorts, path: &Path, e
 fn validate_host_ports(containers: &[Container], path: &Path, errors: &mut ErrorList) {
     let mut seen = HashSet::new();
     for (index, container) in containers.iter().enumerate() {
-        for (port_index, port) in container
-            .ports
-            .iter()
-            .enumerate()
-            .filter(|(_, port)| port.host_port != 0)
-        {
+        for (port_index, port) in container.ports.iter().enumerate().filter(|(_, port)| port.host_port != 0) {
             let taken = format!("{}/{}/{}", port.protocol, port.host_ip, port.host_port);
-            let path = path
-                .index(index)
-                .child("ports")
-                .index(port_index)
-                .child("hostPort");
+            let path = path.index(index).child("ports").index(port_index).child("hostPort");
             if seen.contains(&taken) {
                 errors.push(FieldError::duplicate(&path, taken));
             } else {
@@ -234,11 +207,7 @@ fn validate_mounts(container: &Container, pod: &Surroundings<'_>, path: &Path, e
         validate_mount(mount, container, pod, &path, errors);
         if !mount.mount_path.is_empty() && !places.insert(mount.mount_path.as_str()) {
             let path = path.child("mountPath");
-            errors.push(FieldError::invalid(
-                &path,
-                mount.mount_path.as_str(),
-                "must be unique",
-            ));
+            errors.push(FieldError::invalid(&path, mount.mount_path.as_str(), "must be unique"));
         }
     }
     for (index, device) in container.volume_devices.iter().enumerate() {
@@ -246,11 +215,7 @@ fn validate_mounts(container: &Container, pod: &Surroundings<'_>, path: &Path, e
         validate_device(device, pod, &path, errors);
         if !places.insert(device.device_path.as_str()) {
             let path = path.child("devicePath");
-            errors.push(FieldError::invalid(
-                &path,
-                device.device_path.as_str(),
-                "must be unique",
-            ));
+            errors.push(FieldError::invalid(&path, device.device_path.as_str(), "must be unique"));
         }
     }
 }
@@ -271,11 +236,7 @@ fn validate_mount(
     checks::descending_path(&mount.sub_path_expr, &path.child("subPathExpr"), errors);
     if !mount.sub_path.is_empty() && !mount.sub_path_expr.is_empty() {
         let why = "subPathExpr and subPath are mutually exclusive";
-        errors.push(FieldError::invalid(
-            &path.child("subPathExpr"),
-            mount.sub_path_expr.as_str(),
-            why,
-        ));
+        errors.push(FieldError::invalid(&path.child("subPathExpr"), mount.sub_path_expr.as_str(), why));
     }
     let modes = &["Bidirectional", "HostToContainer", "None"];
     let propagation = path.child("mountPropagation");
@@ -294,11 +255,7 @@ fn validate_device(device: &VolumeDevice, pod: &Surroundings<'_>, path: &Path, e
         None => errors.push(FieldError::not_found(&path.child("name"), device.name.as_str())),
         Some(source) if !volume::can_be_block_device(source) => {
             let why = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
-            errors.push(FieldError::invalid(
-                &path.child("name"),
-                device.name.as_str(),
-                why,
-            ));
+            errors.push(FieldError::invalid(&path.child("name"), device.name.as_str(), why));
         }
         Some(_) => {}
     }

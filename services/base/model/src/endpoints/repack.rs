@@ -34,9 +34,7 @@ pub fn repack(subsets: Vec<EndpointSubset>) -> Vec<EndpointSubset> {
         groups.entry((behind, port.is_some())).or_default().extend(port);
     }
     let groups = groups.into_iter();
-    groups
-        .map(|((behind, _), ports)| subset(&behind, ports, &all.addresses))
-        .collect()
+    groups.map(|((behind, _), ports)| subset(&behind, ports, &all.addresses)).collect()
 }
 
 // === impl Ports ===
@@ -79,11 +77,7 @@ fn subset(
         let keys = behind.iter().filter(move |(_, ready)| **ready == wanted);
         keys.filter_map(|(key, _)| addresses.get(key).cloned()).collect()
     };
-    EndpointSubset {
-        addresses: of(true),
-        not_ready_addresses: of(false),
-        ports,
-    }
+    EndpointSubset { addresses: of(true), not_ready_addresses: of(false), ports }
 }
 
 fn address_key(address: &EndpointAddress) -> AddressKey {
@@ -92,12 +86,7 @@ fn address_key(address: &EndpointAddress) -> AddressKey {
 }
 
 fn port_key(port: &EndpointPort) -> PortKey {
-    (
-        port.port,
-        port.name.clone(),
-        port.protocol.clone(),
-        port.app_protocol.clone(),
-    )
+    (port.port, port.name.clone(), port.protocol.clone(), port.app_protocol.clone())
 }
 
 #[cfg(test)]
@@ -106,18 +95,9 @@ mod tests {
 
     /// A subset from `ready | not ready | ports`, each a list of words.
     fn mk_subset(text: &str) -> EndpointSubset {
-        let parts: Vec<Vec<&str>> = text
-            .split('|')
-            .map(|part| part.split_whitespace().collect())
-            .collect();
-        let address = |ip: &&str| EndpointAddress {
-            ip: (*ip).to_owned(),
-            ..EndpointAddress::default()
-        };
-        let port = |port: &&str| EndpointPort {
-            port: port.parse().unwrap(),
-            ..EndpointPort::default()
-        };
+        let parts: Vec<Vec<&str>> = text.split('|').map(|part| part.split_whitespace().collect()).collect();
+        let address = |ip: &&str| EndpointAddress { ip: (*ip).to_owned(), ..EndpointAddress::default() };
+        let port = |port: &&str| EndpointPort { port: port.parse().unwrap(), ..EndpointPort::default() };
         EndpointSubset {
             addresses: parts[0].iter().map(address).collect(),
             not_ready_addresses: parts[1].iter().map(address).collect(),
@@ -126,19 +106,10 @@ mod tests {
     }
 
     fn text(subset: &EndpointSubset) -> String {
-        let words = |list: &[EndpointAddress]| {
-            list.iter()
-                .map(|one| one.ip.clone())
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
+        let words =
+            |list: &[EndpointAddress]| list.iter().map(|one| one.ip.clone()).collect::<Vec<_>>().join(" ");
         let ports: Vec<_> = subset.ports.iter().map(|port| port.port.to_string()).collect();
-        format!(
-            "{}|{}|{}",
-            words(&subset.addresses),
-            words(&subset.not_ready_addresses),
-            ports.join(" ")
-        )
+        format!("{}|{}|{}", words(&subset.addresses), words(&subset.not_ready_addresses), ports.join(" "))
     }
 
     #[test]

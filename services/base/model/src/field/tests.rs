@@ -5,14 +5,8 @@ use super::*;
 #[test]
 fn paths_read_as_in_json() {
     let containers = Path::new("spec").child("containers");
-    assert_eq!(
-        containers.index(0).child("image").to_string(),
-        "spec.containers[0].image"
-    );
-    assert_eq!(
-        Path::root().child("metadata").child("labels").key("a/b").as_str(),
-        "metadata.labels[a/b]"
-    );
+    assert_eq!(containers.index(0).child("image").to_string(), "spec.containers[0].image");
+    assert_eq!(Path::root().child("metadata").child("labels").key("a/b").as_str(), "metadata.labels[a/b]");
     assert_eq!(Path::root().to_string(), "<nil>");
 }
 
@@ -20,26 +14,10 @@ fn paths_read_as_in_json() {
 fn each_kind_has_its_words() {
     let at = &Path::new("spec").child("x");
     let table = [
-        (
-            FieldError::required(at, ""),
-            "spec.x: Required value",
-            "FieldValueRequired",
-        ),
-        (
-            FieldError::required(at, "why"),
-            "spec.x: Required value: why",
-            "FieldValueRequired",
-        ),
-        (
-            FieldError::invalid(at, "X", "no"),
-            "spec.x: Invalid value: \"X\": no",
-            "FieldValueInvalid",
-        ),
-        (
-            FieldError::invalid(at, -1, "no"),
-            "spec.x: Invalid value: -1: no",
-            "FieldValueInvalid",
-        ),
+        (FieldError::required(at, ""), "spec.x: Required value", "FieldValueRequired"),
+        (FieldError::required(at, "why"), "spec.x: Required value: why", "FieldValueRequired"),
+        (FieldError::invalid(at, "X", "no"), "spec.x: Invalid value: \"X\": no", "FieldValueInvalid"),
+        (FieldError::invalid(at, -1, "no"), "spec.x: Invalid value: -1: no", "FieldValueInvalid"),
         (
             FieldError::invalid(at, json!({"a": ["b"]}), "no"),
             "spec.x: Invalid value: {\"a\":[\"b\"]}: no",
@@ -60,41 +38,21 @@ fn each_kind_has_its_words() {
             "spec.x: Unsupported value: \"c\"",
             "FieldValueNotSupported",
         ),
-        (
-            FieldError::duplicate(at, "d"),
-            "spec.x: Duplicate value: \"d\"",
-            "FieldValueDuplicate",
-        ),
-        (
-            FieldError::forbidden(at, "no"),
-            "spec.x: Forbidden: no",
-            "FieldValueForbidden",
-        ),
+        (FieldError::duplicate(at, "d"), "spec.x: Duplicate value: \"d\"", "FieldValueDuplicate"),
+        (FieldError::forbidden(at, "no"), "spec.x: Forbidden: no", "FieldValueForbidden"),
         (
             FieldError::too_long(at, 63),
             "spec.x: Too long: may not be more than 63 bytes",
             "FieldValueTooLong",
         ),
-        (
-            FieldError::too_long(at, 1),
-            "spec.x: Too long: may not be more than 1 byte",
-            "FieldValueTooLong",
-        ),
+        (FieldError::too_long(at, 1), "spec.x: Too long: may not be more than 1 byte", "FieldValueTooLong"),
         (
             FieldError::too_many(at, 9, 8),
             "spec.x: Too many: 9: must have at most 8 items",
             "FieldValueTooMany",
         ),
-        (
-            FieldError::not_found(at, "v"),
-            "spec.x: Not found: \"v\"",
-            "FieldValueNotFound",
-        ),
-        (
-            FieldError::internal(at, "disk"),
-            "spec.x: Internal error: disk",
-            "InternalError",
-        ),
+        (FieldError::not_found(at, "v"), "spec.x: Not found: \"v\"", "FieldValueNotFound"),
+        (FieldError::internal(at, "disk"), "spec.x: Internal error: disk", "InternalError"),
     ];
     for (error, text, reason) in table {
         assert_eq!(error.to_string(), text);

@@ -93,11 +93,7 @@ fn set(tokens: &mut Tokens<'_>) -> Result<Vec<String>, SelectorError> {
     }
     let mut values: Vec<String> = Vec::new();
     loop {
-        let value = if is_identifier(tokens.peek()) {
-            tokens.next()
-        } else {
-            ""
-        };
+        let value = if is_identifier(tokens.peek()) { tokens.next() } else { "" };
         values.push(value.to_owned());
         match tokens.next() {
             ")" => return Ok(values),

@@ -41,10 +41,7 @@ fn selectors_match_as_written() {
             assert!(selector.matches(&set(labels)), "{text:?} should match {labels:?}");
         }
         for labels in *bad {
-            assert!(
-                !selector.matches(&set(labels)),
-                "{text:?} should not match {labels:?}"
-            );
+            assert!(!selector.matches(&set(labels)), "{text:?} should not match {labels:?}");
         }
         assert_eq!(selector.to_string().parse(), Ok(selector), "{text:?}");
     }
@@ -58,28 +55,13 @@ fn a_broken_text_says_what_is_missing() {
         ("a,", "found '', expected: identifier after ','"),
         ("a,,b", "found ',', expected: identifier after ','"),
         ("!", "unable to parse requirement: found '', expected: identifier"),
-        (
-            "!!a",
-            "unable to parse requirement: found '!', expected: identifier",
-        ),
-        (
-            "a b",
-            "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
-        ),
+        ("!!a", "unable to parse requirement: found '!', expected: identifier"),
+        ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
         ("a in b", "unable to parse requirement: found 'b', expected: '('"),
-        (
-            "a in (b",
-            "unable to parse requirement: found '', expected: ',' or ')'",
-        ),
-        (
-            "a=(b)",
-            "unable to parse requirement: found '(', expected: identifier",
-        ),
+        ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+        ("a=(b)", "unable to parse requirement: found '(', expected: identifier"),
         ("a=b c", "found 'c', expected: ',' or 'end of string'"),
-        (
-            "a===b",
-            "unable to parse requirement: found '=', expected: identifier",
-        ),
+        ("a===b", "unable to parse requirement: found '=', expected: identifier"),
         ("!a=b", "found '=', expected: ',' or 'end of string'"),
         (
             "a in ()",
@@ -93,11 +75,7 @@ fn a_broken_text_says_what_is_missing() {
         ),
     ];
     for (text, message) in table {
-        assert_eq!(
-            Selector::parse(text).unwrap_err().to_string(),
-            message,
-            "{text:?}"
-        );
+        assert_eq!(Selector::parse(text).unwrap_err().to_string(), message, "{text:?}");
     }
     let key = Selector::parse("a/b/c=d").unwrap_err().to_string();
     assert!(
@@ -133,10 +111,7 @@ fn sets_and_nothing() {
 #[test]
 fn a_label_selector_object_means_what_kubernetes_means() {
     assert_eq!(Selector::from_label_selector(None), Ok(Selector::nothing()));
-    assert_eq!(
-        Selector::from_label_selector(Some(&LabelSelector::default())),
-        Ok(Selector::everything())
-    );
+    assert_eq!(Selector::from_label_selector(Some(&LabelSelector::default())), Ok(Selector::everything()));
     let expression = |operator: &str, values: &[&str]| LabelSelectorRequirement {
         key: "b".to_owned(),
         operator: operator.to_owned(),
@@ -147,20 +122,14 @@ fn a_label_selector_object_means_what_kubernetes_means() {
         (expression("NotIn", &["2"]), Ok("a=1,b notin (2)")),
         (expression("Exists", &[]), Ok("a=1,b")),
         (expression("DoesNotExist", &[]), Ok("a=1,!b")),
-        (
-            expression("Gt", &["1"]),
-            Err("\"Gt\" is not a valid label selector operator"),
-        ),
+        (expression("Gt", &["1"]), Err("\"Gt\" is not a valid label selector operator")),
         (
             expression("Exists", &["1"]),
             Err("values: Invalid value: [\"1\"]: values set must be empty for exists and does not exist"),
         ),
     ];
     for (expression, answer) in table {
-        let object = LabelSelector {
-            match_labels: set("a=1"),
-            match_expressions: vec![expression],
-        };
+        let object = LabelSelector { match_labels: set("a=1"), match_expressions: vec![expression] };
         let found = Selector::from_label_selector(Some(&object));
         assert_eq!(
             found.map(|s| s.to_string()).map_err(|e| e.to_string()),

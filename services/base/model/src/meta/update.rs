@@ -34,34 +34,15 @@ pub fn validate_update(new: &ObjectMeta, old: &ObjectMeta, path: &Path) -> Error
     validate_finalizers(new, old, path, &mut errors);
     if new.generation < old.generation {
         let path = path.child("generation");
-        errors.push(FieldError::invalid(
-            &path,
-            new.generation,
-            "must not be decremented",
-        ));
+        errors.push(FieldError::invalid(&path, new.generation, "must not be decremented"));
     }
-    let grace = (
-        new.deletion_grace_period_seconds,
-        old.deletion_grace_period_seconds,
-    );
+    let grace = (new.deletion_grace_period_seconds, old.deletion_grace_period_seconds);
     let fixed: [(&str, Value, Value); 6] = [
         ("name", new.name.as_str().into(), old.name.as_str().into()),
-        (
-            "namespace",
-            new.namespace.as_str().into(),
-            old.namespace.as_str().into(),
-        ),
+        ("namespace", new.namespace.as_str().into(), old.namespace.as_str().into()),
         ("uid", new.uid.as_str().into(), old.uid.as_str().into()),
-        (
-            "creationTimestamp",
-            time_value(new.creation_timestamp),
-            time_value(old.creation_timestamp),
-        ),
-        (
-            "deletionTimestamp",
-            time_value(new.deletion_timestamp),
-            time_value(old.deletion_timestamp),
-        ),
+        ("creationTimestamp", time_value(new.creation_timestamp), time_value(old.creation_timestamp)),
+        ("deletionTimestamp", time_value(new.deletion_timestamp), time_value(old.deletion_timestamp)),
         ("deletionGracePeriodSeconds", grace.0.into(), grace.1.into()),
     ];
     for (name, new, _) in fixed.into_iter().filter(|(_, new, old)| new != old) {

@@ -24,39 +24,20 @@ pub fn validate(metadata: &ObjectMeta, namespaced: bool, rule: NameRule, path: &
     }
     if metadata.generation < 0 {
         let why = "must be greater than or equal to 0";
-        errors.push(FieldError::invalid(
-            &path.child("generation"),
-            metadata.generation,
-            why,
-        ));
+        errors.push(FieldError::invalid(&path.child("generation"), metadata.generation, why));
     }
     errors.extend(validate_labels(&metadata.labels, &path.child("labels")));
-    errors.extend(validate_annotations(
-        &metadata.annotations,
-        &path.child("annotations"),
-    ));
-    errors.extend(validate_owners(
-        &metadata.owner_references,
-        &path.child("ownerReferences"),
-    ));
-    errors.extend(validate_finalizers(
-        &metadata.finalizers,
-        &path.child("finalizers"),
-    ));
+    errors.extend(validate_annotations(&metadata.annotations, &path.child("annotations")));
+    errors.extend(validate_owners(&metadata.owner_references, &path.child("ownerReferences")));
+    errors.extend(validate_finalizers(&metadata.finalizers, &path.child("finalizers")));
     errors
 }
 
 /// Checks the parts of metadata that matter in a template: labels, annotations and finalizers.
 pub fn validate_metadata_of_template(metadata: &ObjectMeta, path: &Path) -> ErrorList {
     let mut errors = validate_labels(&metadata.labels, &path.child("labels"));
-    errors.extend(validate_annotations(
-        &metadata.annotations,
-        &path.child("annotations"),
-    ));
-    errors.extend(validate_finalizers(
-        &metadata.finalizers,
-        &path.child("finalizers"),
-    ));
+    errors.extend(validate_annotations(&metadata.annotations, &path.child("annotations")));
+    errors.extend(validate_finalizers(&metadata.finalizers, &path.child("finalizers")));
     errors
 }
 
@@ -101,10 +82,7 @@ fn validate_annotations(annotations: &BTreeMap<String, String>, path: &Path) -> 
     for key in annotations.keys() {
         errors.push_invalid(path, key, names::qualified_name(&key.to_lowercase()));
     }
-    let bytes: usize = annotations
-        .iter()
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let bytes: usize = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MAX_ANNOTATIONS_BYTES {
         errors.push(FieldError::too_long(path, MAX_ANNOTATIONS_BYTES));
     }
@@ -112,14 +90,9 @@ fn validate_annotations(annotations: &BTreeMap<String, String>, path: &Path) -> 
 }
 
 fn validate_owners(owners: &[OwnerReference], path: &Path) -> ErrorList {
-    let mut errors: ErrorList = owners
-        .iter()
-        .flat_map(|owner| validate_owner(owner, path))
-        .collect();
-    let mut controllers = owners
-        .iter()
-        .filter(|owner| owner.controller == Some(true))
-        .map(|owner| &owner.name);
+    let mut errors: ErrorList = owners.iter().flat_map(|owner| validate_owner(owner, path)).collect();
+    let mut controllers =
+        owners.iter().filter(|owner| owner.controller == Some(true)).map(|owner| &owner.name);
     if let (Some(first), Some(second)) = (controllers.next(), controllers.next()) {
         let why = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
@@ -151,10 +124,7 @@ fn validate_owner(owner: &OwnerReference, path: &Path) -> ErrorList {
 }
 
 fn validate_finalizers(finalizers: &[String], path: &Path) -> ErrorList {
-    let mut errors: ErrorList = finalizers
-        .iter()
-        .flat_map(|name| validate_finalizer(name, path))
-        .collect();
+    let mut errors: ErrorList = finalizers.iter().flat_map(|name| validate_finalizer(name, path)).collect();
     let has = |name: &str| finalizers.iter().any(|one| one == name);
     if has("orphan") && has("foregroundDeletion") {
         let why = "finalizer orphan and foregroundDeletion cannot be both set";

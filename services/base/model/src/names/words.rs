@@ -71,11 +71,7 @@ pub(super) fn too_long(value: &str, max: usize) -> Vec<String> {
 impl Rule {
     /// What to say of a value that breaks the rule. (The two spaces before "or" are part of the known text.)
     pub(super) fn broken(&self) -> String {
-        let examples: Vec<_> = self
-            .examples
-            .iter()
-            .map(|example| format!("'{example}'"))
-            .collect();
+        let examples: Vec<_> = self.examples.iter().map(|example| format!("'{example}'")).collect();
         format!(
             "{} (e.g. {}, regex used for validation is '{}')",
             self.says,

@@ -20,9 +20,7 @@ pub fn untolerated<'a>(
     tolerations: &[Toleration],
     effects: &[&str],
 ) -> Option<&'a Taint> {
-    let mut counted = taints
-        .iter()
-        .filter(|taint| effects.contains(&taint.effect.as_str()));
+    let mut counted = taints.iter().filter(|taint| effects.contains(&taint.effect.as_str()));
     counted.find(|taint| !tolerations.iter().any(|toleration| tolerates(toleration, taint)))
 }
 
@@ -31,12 +29,7 @@ mod tests {
     use super::*;
 
     fn mk_taint(key: &str, value: &str, effect: &str) -> Taint {
-        Taint {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            effect: effect.to_owned(),
-            ..Taint::default()
-        }
+        Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned(), ..Taint::default() }
     }
 
     fn mk_toleration(key: &str, operator: &str, value: &str, effect: &str) -> Toleration {
@@ -73,15 +66,9 @@ mod tests {
 
     #[test]
     fn only_taints_of_the_effects_asked_for_count() {
-        let taints = [
-            mk_taint("a", "", "PreferNoSchedule"),
-            mk_taint("b", "", "NoExecute"),
-        ];
+        let taints = [mk_taint("a", "", "PreferNoSchedule"), mk_taint("b", "", "NoExecute")];
         assert_eq!(untolerated(&taints, &[], &["NoSchedule"]), None);
-        assert_eq!(
-            untolerated(&taints, &[], &["NoSchedule", "NoExecute"]),
-            Some(&taints[1])
-        );
+        assert_eq!(untolerated(&taints, &[], &["NoSchedule", "NoExecute"]), Some(&taints[1]));
         let all = [mk_toleration("", "Exists", "", "")];
         assert_eq!(untolerated(&taints, &all, &["NoExecute"]), None);
     }

@@ -10,10 +10,7 @@ fn amounts_are_canonical_and_allocatable_without_a_word() {
     assert_eq!(node.status.allocatable, node.status.capacity);
     assert_eq!(node.spec.pod_cidrs, ["10.1.0.0/24"]);
     let room = allocatable(&node);
-    assert_eq!(
-        (room.milli_cpu, room.memory, max_pods(&node)),
-        (4000, 8 << 30, 110)
-    );
+    assert_eq!((room.milli_cpu, room.memory, max_pods(&node)), (4000, 8 << 30, 110));
     let smaller = with(&node, json!({"status": {"allocatable": {"cpu": "3"}}}));
     assert_eq!(allocatable(&smaller).milli_cpu, 3000);
 }
@@ -23,25 +20,13 @@ fn a_node_takes_pods_while_it_is_ready_and_open() {
     let table = [
         (json!({}), true, true),
         (json!({"spec": {"unschedulable": true}}), true, false),
-        (
-            json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}),
-            false,
-            false,
-        ),
+        (json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}), false, false),
         (json!({"status": {"conditions": []}}), false, false),
-        (
-            json!({"metadata": {"deletionTimestamp": "2020-01-01T00:00:00Z"}}),
-            true,
-            false,
-        ),
+        (json!({"metadata": {"deletionTimestamp": "2020-01-01T00:00:00Z"}}), true, false),
     ];
     for (patch, ready, schedulable) in table {
         let node = with(&mk_node(), patch.clone());
-        assert_eq!(
-            (is_ready(&node), is_schedulable(&node)),
-            (ready, schedulable),
-            "{patch}"
-        );
+        assert_eq!((is_ready(&node), is_schedulable(&node)), (ready, schedulable), "{patch}");
     }
 }
 
@@ -51,20 +36,14 @@ fn the_inner_address_comes_first() {
     assert_eq!(internal_ip(&mk_node()), Some("192.168.0.1"));
     let outer = addresses(json!([{"type": "ExternalIP", "address": "1.2.3.4"}]));
     assert_eq!(internal_ip(&outer), Some("1.2.3.4"));
-    assert_eq!(
-        internal_ip(&addresses(json!([{"type": "Hostname", "address": "n"}]))),
-        None
-    );
+    assert_eq!(internal_ip(&addresses(json!([{"type": "Hostname", "address": "n"}]))), None);
 }
 
 #[test]
 fn nodes_keep_their_rules() {
     let table = [
         (json!({}), ""),
-        (
-            json!({"metadata": {"namespace": "x"}}),
-            "metadata.namespace: Forbidden: not allowed on this type",
-        ),
+        (json!({"metadata": {"namespace": "x"}}), "metadata.namespace: Forbidden: not allowed on this type"),
         (
             json!({"status": {"capacity": {"cpu": "-1"}}}),
             "status.capacity[cpu]: Invalid value: \"-1\": must be greater than or equal to 0",
@@ -87,11 +66,7 @@ fn nodes_keep_their_rules() {
         ),
     ];
     for (patch, expected) in table {
-        assert_eq!(
-            text(&validate(&with(&mk_node(), patch.clone()))),
-            expected,
-            "{patch}"
-        );
+        assert_eq!(text(&validate(&with(&mk_node(), patch.clone()))), expected, "{patch}");
     }
 }
 
@@ -100,10 +75,7 @@ fn what_is_given_once_stays() {
     let old = mk_node();
     let table = [
         (json!({"spec": {"unschedulable": true}}), ""),
-        (
-            json!({"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}),
-            "",
-        ),
+        (json!({"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}), ""),
         (json!({"metadata": {"labels": {"a": "b"}}}), ""),
         (
             json!({"spec": {"podCIDRs": ["10.2.0.0/24"], "podCIDR": "10.2.0.0/24"}}),
@@ -119,26 +91,16 @@ fn what_is_given_once_stays() {
         ),
     ];
     for (patch, expected) in table {
-        assert_eq!(
-            text(&validate_update(&with(&old, patch.clone()), &old)),
-            expected,
-            "{patch}"
-        );
+        assert_eq!(text(&validate_update(&with(&old, patch.clone()), &old)), expected, "{patch}");
     }
-    let bare = with(
-        &old,
-        json!({"spec": {"podCIDRs": null, "podCIDR": null, "providerID": null}}),
-    );
+    let bare = with(&old, json!({"spec": {"podCIDRs": null, "podCIDR": null, "providerID": null}}));
     assert_eq!(text(&validate_update(&old, &bare)), "", "both may be given later");
 }
 
 #[test]
 fn writes_touch_their_own_part() {
     let old = mk_node();
-    let sent = with(
-        &old,
-        json!({"spec": {"unschedulable": true}, "status": {"phase": "x"}}),
-    );
+    let sent = with(&old, json!({"spec": {"unschedulable": true}, "status": {"phase": "x"}}));
     let mut new = sent.clone();
     prepare_update(&mut new, &old);
     assert_eq!((new.spec.unschedulable, new.status.phase.as_str()), (true, ""));

@@ -11,12 +11,7 @@ const EFFECTS: &[&str] = &["NoExecute", "NoSchedule", "PreferNoSchedule"];
 
 /// Checks a node. Call [`super::set_defaults`] first.
 pub fn validate(node: &Node) -> ErrorList {
-    let mut errors = meta::validate(
-        &node.metadata,
-        false,
-        names::dns_subdomain,
-        &Path::new("metadata"),
-    );
+    let mut errors = meta::validate(&node.metadata, false, names::dns_subdomain, &Path::new("metadata"));
     let path = Path::new("spec");
     validate_taints(&node.spec.taints, &path.child("taints"), &mut errors);
     for (index, range) in node.spec.pod_cidrs.iter().enumerate() {
@@ -24,11 +19,7 @@ pub fn validate(node: &Node) -> ErrorList {
     }
     if node.spec.pod_cidrs.len() > 1 {
         let why = "may only hold one range: pods are of one address family";
-        errors.push(FieldError::invalid(
-            &path.child("podCIDRs"),
-            node.spec.pod_cidrs.clone(),
-            why,
-        ));
+        errors.push(FieldError::invalid(&path.child("podCIDRs"), node.spec.pod_cidrs.clone(), why));
     }
     errors.extend(validate_status(node));
     errors
@@ -73,10 +64,7 @@ pub fn validate_status_update(new: &Node, old: &Node) -> ErrorList {
 fn validate_status(node: &Node) -> ErrorList {
     let mut errors = ErrorList::new();
     let path = Path::new("status");
-    for (list, name) in [
-        (&node.status.capacity, "capacity"),
-        (&node.status.allocatable, "allocatable"),
-    ] {
+    for (list, name) in [(&node.status.capacity, "capacity"), (&node.status.allocatable, "allocatable")] {
         for (resource, amount) in list {
             let path = path.child(name).key(resource);
             errors.push_invalid(&path, resource, names::qualified_name(resource));
@@ -87,10 +75,7 @@ fn validate_status(node: &Node) -> ErrorList {
     for (index, address) in node.status.addresses.iter().enumerate() {
         if !seen.insert((&address.r#type, &address.address)) {
             let value = serde_json::to_value(address).unwrap_or_default();
-            errors.push(FieldError::duplicate(
-                &path.child("addresses").index(index),
-                value,
-            ));
+            errors.push(FieldError::duplicate(&path.child("addresses").index(index), value));
         }
     }
     errors
@@ -101,11 +86,7 @@ fn validate_taints(taints: &[Taint], path: &Path, errors: &mut ErrorList) {
     for (index, taint) in taints.iter().enumerate() {
         let path = path.index(index);
         errors.push_invalid(&path.child("key"), &taint.key, names::qualified_name(&taint.key));
-        errors.push_invalid(
-            &path.child("value"),
-            &taint.value,
-            names::label_value(&taint.value),
-        );
+        errors.push_invalid(&path.child("value"), &taint.value, names::label_value(&taint.value));
         checks::one_of(&taint.effect, EFFECTS, &path.child("effect"), errors);
         if !seen.insert((&taint.key, &taint.effect)) {
             let value = serde_json::to_value(taint).unwrap_or_default();

@@ -62,9 +62,7 @@ impl Used {
             self.bytes += size(value);
         }
         if self.bytes > MAX_BYTES || self.values > MAX_VALUES {
-            return Err(too_large(format!(
-                "operations up to {index} move or copy too much"
-            )));
+            return Err(too_large(format!("operations up to {index} move or copy too much")));
         }
         Ok(())
     }

@@ -105,9 +105,7 @@ fn read() -> HashMap<String, Shape> {
             && !flag(&message.options(), &options.hand_json)
     };
     let messages = pool.all_messages().filter(structured);
-    messages
-        .map(|message| (message.full_name().to_owned(), shape(&message, &options)))
-        .collect()
+    messages.map(|message| (message.full_name().to_owned(), shape(&message, &options))).collect()
 }
 
 fn shape(message: &MessageDescriptor, options: &Options) -> Shape {
@@ -118,9 +116,7 @@ fn shape(message: &MessageDescriptor, options: &Options) -> Shape {
                 shape.fields.extend(self::shape(&inner, options).fields);
             }
             _ => {
-                shape
-                    .fields
-                    .insert(field.name().to_owned(), describe(&field, options));
+                shape.fields.insert(field.name().to_owned(), describe(&field, options));
             }
         }
     }
@@ -190,13 +186,9 @@ mod tests {
     #[test]
     fn paths_lead_from_a_kind_to_its_parts() {
         let pod = Schema::of_kind(core::Pod::KIND);
-        let containers = pod
-            .field("spec")
-            .and_then(|spec| spec.schema().field("containers"));
+        let containers = pod.field("spec").and_then(|spec| spec.schema().field("containers"));
         assert!(containers.is_some_and(|field| field.schema().field("image").is_some()));
-        let finalizers = pod
-            .field("metadata")
-            .and_then(|metadata| metadata.schema().field("finalizers"));
+        let finalizers = pod.field("metadata").and_then(|metadata| metadata.schema().field("finalizers"));
         assert!(finalizers.is_some_and(|field| field.merge && field.merge_key.is_none()));
     }
 

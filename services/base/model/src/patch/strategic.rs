@@ -62,13 +62,7 @@ fn merge_object(original: Object, patch: &Object, schema: Schema, path: &Path) -
     }
     for (key, value) in patch.iter().filter(|(key, _)| !is_directive(key)) {
         let order = patch.get(&format!("{ORDER}{key}"));
-        merge_field(
-            &mut merged,
-            (key, value),
-            order,
-            schema.field(key),
-            &path.child(key),
-        )?;
+        merge_field(&mut merged, (key, value), order, schema.field(key), &path.child(key))?;
     }
     for (key, order) in patch {
         let Some(list) = key.strip_prefix(ORDER).filter(|list| !patch.contains_key(*list)) else {
@@ -97,10 +91,7 @@ fn directive(patch: &Object, path: &Path) -> Result<Directive, Malformed> {
         Some(Value::String(word)) if word == "merge" => Ok(Directive::Merge),
         Some(Value::String(word)) if word == "replace" => Ok(Directive::Replace),
         Some(Value::String(word)) if word == "delete" => Ok(Directive::Delete),
-        Some(other) => Err(Malformed::at(
-            path,
-            format!("$patch is merge, replace or delete, not {other}"),
-        )),
+        Some(other) => Err(Malformed::at(path, format!("$patch is merge, replace or delete, not {other}"))),
     }
 }
 
@@ -114,10 +105,7 @@ fn retain_keys(merged: &mut Object, patch: &Object, path: &Path) -> Result<(), M
         .iter()
         .find(|(key, value)| !is_directive(key) && !value.is_null() && !keys.contains(key.as_str()));
     if let Some((key, _)) = stray {
-        return Err(Malformed::at(
-            &path,
-            format!("the patch sets {key:?}, which the list does not name"),
-        ));
+        return Err(Malformed::at(&path, format!("the patch sets {key:?}, which the list does not name")));
     }
     merged.retain(|key, _| keys.contains(key.as_str()));
     Ok(())
@@ -181,11 +169,7 @@ fn merge_list(
         Some(key) => {
             let items = Items::read(patch, key, path)?;
             if items.replace {
-                return items
-                    .set
-                    .into_iter()
-                    .map(|item| item.merged_into(Object::new(), field))
-                    .collect();
+                return items.set.into_iter().map(|item| item.merged_into(Object::new(), field)).collect();
             }
             let named = positions(items.set.iter().map(|item| item.id));
             (merge_items(original, items, key, field)?, named)
@@ -210,9 +194,7 @@ fn unite(
         return Err(Malformed::at(path, "the items of this list are scalars"));
     }
     let mut seen = HashSet::new();
-    let new = patch
-        .iter()
-        .filter(|item| !before.contains_key(*item) && seen.insert(*item));
+    let new = patch.iter().filter(|item| !before.contains_key(*item) && seen.insert(*item));
     Ok(original.into_iter().chain(new.cloned()).collect())
 }
 
@@ -233,11 +215,7 @@ struct Items<'a> {
 
 impl<'a> Items<'a> {
     fn read(patch: &'a [Value], key: &str, path: &Path) -> Result<Self, Malformed> {
-        let mut items = Self {
-            set: Vec::new(),
-            deleted: HashSet::new(),
-            replace: false,
-        };
+        let mut items = Self { set: Vec::new(), deleted: HashSet::new(), replace: false };
         for (index, item) in patch.iter().enumerate() {
             let path = path.index(index);
             let Some(patch) = item.as_object() else {
@@ -249,10 +227,7 @@ impl<'a> Items<'a> {
             match (directive, id) {
                 (Directive::Replace, _) if patch.len() == 1 => {}
                 (_, None) => {
-                    return Err(Malformed::at(
-                        &path,
-                        format!("the item lacks the merge key {key}"),
-                    ));
+                    return Err(Malformed::at(&path, format!("the item lacks the merge key {key}")));
                 }
                 (Directive::Delete, Some(id)) => {
                     items.deleted.insert(id);
@@ -306,10 +281,9 @@ fn given_order(
 ) -> Result<Positions, Malformed> {
     let order = positions(order.iter().map(|item| identity(item, key)));
     match named.keys().find(|id| !order.contains_key(*id)) {
-        Some(id) => Err(Malformed::at(
-            path,
-            format!("the patch sets {id}, which $setElementOrder does not name"),
-        )),
+        Some(id) => {
+            Err(Malformed::at(path, format!("the patch sets {id}, which $setElementOrder does not name")))
+        }
         None => Ok(order),
     }
 }
@@ -317,9 +291,8 @@ fn given_order(
 /// The items that the patch names in its order, the others in theirs; an unnamed item stays before the named
 /// ones that it stood before.
 fn arrange(merged: Vec<Value>, key: Option<&str>, before: &Positions, named: &Positions) -> Vec<Value> {
-    let (mut first, rest): (Vec<_>, Vec<_>) = merged
-        .into_iter()
-        .partition(|item| named.contains_key(identity(item, key)));
+    let (mut first, rest): (Vec<_>, Vec<_>) =
+        merged.into_iter().partition(|item| named.contains_key(identity(item, key)));
     first.sort_by_key(|item| named.get(identity(item, key)).copied());
     let mut arranged = Vec::with_capacity(first.len() + rest.len());
     let mut rest = rest.into_iter().peekable();
@@ -360,9 +333,6 @@ fn list<'a>(value: &'a Value, path: &Path) -> Result<&'a [Value], Malformed> {
 
 impl Malformed {
     fn at(path: &Path, why: impl Into<String>) -> Self {
-        Self {
-            path: path.clone(),
-            why: why.into(),
-        }
+        Self { path: path.clone(), why: why.into() }
     }
 }

@@ -9,12 +9,7 @@ fn pod_schema() -> Schema {
 }
 
 fn strategic(original: &Value, patch: &Value) -> Result<Value, ApiError> {
-    apply(
-        Form::Strategic,
-        pod_schema(),
-        original,
-        patch.to_string().as_bytes(),
-    )
+    apply(Form::Strategic, pod_schema(), original, patch.to_string().as_bytes())
 }
 
 /// Each row: an original, a patch, what they make. The whole is the spec of a pod.
@@ -40,11 +35,7 @@ fn the_media_type_says_the_form() {
 #[test]
 fn objects_merge_field_by_field() {
     check(&[
-        (
-            json!({"nodeName": "a"}),
-            json!({"hostname": "h"}),
-            json!({"nodeName": "a", "hostname": "h"}),
-        ),
+        (json!({"nodeName": "a"}), json!({"hostname": "h"}), json!({"nodeName": "a", "hostname": "h"})),
         (json!({"nodeName": "a"}), json!({"nodeName": null}), json!({})),
         (json!({}), json!({"nodeName": null}), json!({})),
         (
@@ -57,11 +48,7 @@ fn objects_merge_field_by_field() {
             json!({"nodeSelector": {"a": null}}),
             json!({"nodeSelector": {}}),
         ),
-        (
-            json!({}),
-            json!({"nodeSelector": {"a": null, "b": "2"}}),
-            json!({"nodeSelector": {"b": "2"}}),
-        ),
+        (json!({}), json!({"nodeSelector": {"a": null, "b": "2"}}), json!({"nodeSelector": {"b": "2"}})),
         (
             json!({"nodeSelector": {"a": "1"}}),
             json!({"nodeSelector": {"$patch": "replace", "b": "2"}}),
@@ -119,11 +106,7 @@ fn items_merge_by_their_key() {
             json!({"containers": [{"name": "a", "image": null}]}),
             json!({"containers": [{"name": "a"}]}),
         ),
-        (
-            json!({"containers": [one]}),
-            json!({"containers": null}),
-            json!({}),
-        ),
+        (json!({"containers": [one]}), json!({"containers": null}), json!({})),
         (
             json!({"tolerations": [{"key": "a"}]}),
             json!({"tolerations": [{"key": "b"}]}),
@@ -163,30 +146,13 @@ fn the_order_can_be_given() {
 fn lists_of_scalars_unite() {
     let finalizers = |list: &[&str]| json!({"metadata": {"finalizers": list}});
     let table = [
-        (
-            json!({"metadata": {"finalizers": ["b/x"]}}),
-            finalizers(&["b/x", "c/x"]),
-        ),
-        (
-            json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a/x"]}}),
-            finalizers(&["c/x"]),
-        ),
-        (
-            json!({"metadata": {"$setElementOrder/finalizers": ["c/x", "a/x"]}}),
-            finalizers(&["c/x", "a/x"]),
-        ),
+        (json!({"metadata": {"finalizers": ["b/x"]}}), finalizers(&["b/x", "c/x"])),
+        (json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a/x"]}}), finalizers(&["c/x"])),
+        (json!({"metadata": {"$setElementOrder/finalizers": ["c/x", "a/x"]}}), finalizers(&["c/x", "a/x"])),
     ];
-    let originals = [
-        finalizers(&["c/x"]),
-        finalizers(&["a/x", "c/x"]),
-        finalizers(&["a/x", "c/x"]),
-    ];
+    let originals = [finalizers(&["c/x"]), finalizers(&["a/x", "c/x"]), finalizers(&["a/x", "c/x"])];
     for (original, (patch, expected)) in originals.iter().zip(table) {
-        assert_eq!(
-            strategic(original, &patch).unwrap(),
-            expected,
-            "{original} {patch}"
-        );
+        assert_eq!(strategic(original, &patch).unwrap(), expected, "{original} {patch}");
     }
 }
 
@@ -214,26 +180,11 @@ fn a_broken_patch_is_a_bad_request_that_says_where() {
             json!({"spec": {"containers": [{"image": "x"}]}}),
             "spec.containers[0]: the item lacks the merge key name",
         ),
-        (
-            json!({"spec": {"containers": ["x"]}}),
-            "spec.containers[0]: the items of this list are objects",
-        ),
-        (
-            json!({"spec": {"containers": [{"$patch": "delete"}]}}),
-            "spec.containers[0]: the item lacks",
-        ),
-        (
-            json!({"spec": {"$patch": "explode"}}),
-            "spec: $patch is merge, replace or delete",
-        ),
-        (
-            json!({"spec": {"$retainKeys": ["a"], "b": 1}}),
-            "spec.$retainKeys: the patch sets \"b\"",
-        ),
-        (
-            json!({"spec": {"$retainKeys": "a"}}),
-            "spec.$retainKeys: expected a list",
-        ),
+        (json!({"spec": {"containers": ["x"]}}), "spec.containers[0]: the items of this list are objects"),
+        (json!({"spec": {"containers": [{"$patch": "delete"}]}}), "spec.containers[0]: the item lacks"),
+        (json!({"spec": {"$patch": "explode"}}), "spec: $patch is merge, replace or delete"),
+        (json!({"spec": {"$retainKeys": ["a"], "b": 1}}), "spec.$retainKeys: the patch sets \"b\""),
+        (json!({"spec": {"$retainKeys": "a"}}), "spec.$retainKeys: expected a list"),
         (
             json!({"metadata": {"finalizers": [{}]}}),
             "metadata.finalizers: the items of this list are scalars",
@@ -262,17 +213,9 @@ fn merge_patch_follows_rfc_7396() {
         (json!({"a": "b"}), json!({"a": null}), json!({})),
         (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
         (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
-        (
-            json!({"a": {"b": "c"}}),
-            json!({"a": {"b": "d", "c": null}}),
-            json!({"a": {"b": "d"}}),
-        ),
+        (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
         (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-        (
-            json!({}),
-            json!({"a": {"bb": {"ccc": null}}}),
-            json!({"a": {"bb": {}}}),
-        ),
+        (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
     ];
     for (original, patch, expected) in table {
         let merged = apply(Form::Merge, Schema::FREE, &original, patch.to_string().as_bytes()).unwrap();
@@ -281,12 +224,7 @@ fn merge_patch_follows_rfc_7396() {
 }
 
 fn json_patch_of(original: &Value, operations: &Value) -> Result<Value, ApiError> {
-    apply(
-        Form::Json,
-        Schema::FREE,
-        original,
-        operations.to_string().as_bytes(),
-    )
+    apply(Form::Json, Schema::FREE, original, operations.to_string().as_bytes())
 }
 
 #[test]
@@ -304,21 +242,13 @@ fn json_patch_applies_all_or_nothing() {
     assert_eq!(json_patch_of(&original, &good).unwrap(), expected);
 
     let table = [
-        (
-            json!([{"op": "test", "path": "/b/c", "value": "x"}]),
-            422,
-            "operation 0",
-        ),
+        (json!([{"op": "test", "path": "/b/c", "value": "x"}]), 422, "operation 0"),
         (
             json!([{"op": "add", "path": "/x", "value": 1}, {"op": "remove", "path": "/none"}]),
             422,
             "operation 1",
         ),
-        (
-            json!([{"op": "replace", "path": "/a/9", "value": 1}]),
-            422,
-            "/a/9",
-        ),
+        (json!([{"op": "replace", "path": "/a/9", "value": 1}]), 422, "/a/9"),
         (json!([{"op": "turn", "path": "/a"}]), 400, "error decoding patch"),
         (json!({"op": "remove", "path": "/a"}), 400, "error decoding patch"),
     ];
@@ -331,21 +261,14 @@ fn json_patch_applies_all_or_nothing() {
 
 #[test]
 fn a_small_patch_cannot_make_a_large_object() {
-    let many = Value::Array(vec![
-        json!({"op": "test", "path": "", "value": {}});
-        MAX_OPERATIONS + 1
-    ]);
+    let many = Value::Array(vec![json!({"op": "test", "path": "", "value": {}}); MAX_OPERATIONS + 1]);
     assert_eq!(json_patch_of(&json!({}), &many).unwrap_err().code(), 413);
-    let most = Value::Array(vec![
-        json!({"op": "test", "path": "", "value": {}});
-        MAX_OPERATIONS
-    ]);
+    let most = Value::Array(vec![json!({"op": "test", "path": "", "value": {}}); MAX_OPERATIONS]);
     assert!(json_patch_of(&json!({}), &most).is_ok());
 
     // Each copy doubles the object.
-    let doubling: Vec<_> = (0..40)
-        .map(|index| json!({"op": "copy", "from": "/a", "path": format!("/a/{index}")}))
-        .collect();
+    let doubling: Vec<_> =
+        (0..40).map(|index| json!({"op": "copy", "from": "/a", "path": format!("/a/{index}")})).collect();
     let error = json_patch_of(&json!({"a": {"x": "y".repeat(100)}}), &json!(doubling)).unwrap_err();
     assert_eq!(error.code(), 413, "{error}");
 
@@ -370,13 +293,7 @@ fn a_small_patch_cannot_make_a_large_object() {
     assert!(json_patch_of(&json!({"a": vec![0; 900]}), &json!(shuffling)).is_ok());
 
     let large = json!({"a": "x".repeat(MAX_BYTES)});
-    let error = apply(
-        Form::Merge,
-        Schema::FREE,
-        &json!({}),
-        large.to_string().as_bytes(),
-    )
-    .unwrap_err();
+    let error = apply(Form::Merge, Schema::FREE, &json!({}), large.to_string().as_bytes()).unwrap_err();
     assert_eq!(error.code(), 413);
 }
 
@@ -391,10 +308,7 @@ fn a_failed_merge_leaves_the_original() {
 
 /// The merge patch that makes `to` of `from`; both objects without nulls.
 fn diff(from: &Map<String, Value>, to: &Map<String, Value>) -> Map<String, Value> {
-    let gone = from
-        .keys()
-        .filter(|key| !to.contains_key(*key))
-        .map(|key| (key.clone(), Value::Null));
+    let gone = from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), Value::Null));
     let mut patch: Map<_, _> = gone.collect();
     for (key, new) in to {
         match (from.get(key), new) {

@@ -11,11 +11,7 @@ pub fn validate_binding(binding: &Binding) -> ErrorList {
     let path = Path::new("target");
     let kind = binding.target.kind.as_str();
     if !matches!(kind, "" | "Node") {
-        errors.push(FieldError::not_supported(
-            &path.child("kind"),
-            kind,
-            &["Node", "<empty>"],
-        ));
+        errors.push(FieldError::not_supported(&path.child("kind"), kind, &["Node", "<empty>"]));
     }
     let name = path.child("name");
     match binding.target.name.as_str() {

@@ -10,12 +10,7 @@ pub fn set_defaults(pod: &mut Pod) {
     set_spec_defaults(&mut pod.spec);
     pod.spec.enable_service_links.get_or_insert(true);
     if pod.spec.host_network {
-        for container in pod
-            .spec
-            .containers
-            .iter_mut()
-            .chain(&mut pod.spec.init_containers)
-        {
+        for container in pod.spec.containers.iter_mut().chain(&mut pod.spec.init_containers) {
             set_host_ports(container);
         }
     }
@@ -53,34 +48,14 @@ fn set_host_ports(container: &mut Container) {
 /// The single address and the list of them say the same; the single one wins.
 fn set_addresses(status: &mut PodStatus) {
     if status.pod_ip.is_empty() {
-        status.pod_ip = status
-            .pod_ips
-            .first()
-            .map(|first| first.ip.clone())
-            .unwrap_or_default();
-    } else if status
-        .pod_ips
-        .first()
-        .is_none_or(|first| first.ip != status.pod_ip)
-    {
-        status.pod_ips = vec![PodIp {
-            ip: status.pod_ip.clone(),
-        }];
+        status.pod_ip = status.pod_ips.first().map(|first| first.ip.clone()).unwrap_or_default();
+    } else if status.pod_ips.first().is_none_or(|first| first.ip != status.pod_ip) {
+        status.pod_ips = vec![PodIp { ip: status.pod_ip.clone() }];
     }
     if status.host_ip.is_empty() {
-        status.host_ip = status
-            .host_ips
-            .first()
-            .map(|first| first.ip.clone())
-            .unwrap_or_default();
-    } else if status
-        .host_ips
-        .first()
-        .is_none_or(|first| first.ip != status.host_ip)
-    {
-        status.host_ips = vec![HostIp {
-            ip: status.host_ip.clone(),
-        }];
+        status.host_ip = status.host_ips.first().map(|first| first.ip.clone()).unwrap_or_default();
+    } else if status.host_ips.first().is_none_or(|first| first.ip != status.host_ip) {
+        status.host_ips = vec![HostIp { ip: status.host_ip.clone() }];
     }
 }
 

@@ -11,10 +11,7 @@ pub fn field_value(pod: &Pod, path: &str) -> Option<String> {
         return map_of(pod, map).map(|map| map.get(key).cloned().unwrap_or_default());
     }
     if let Some(map) = map_of(pod, path) {
-        let lines: Vec<_> = map
-            .iter()
-            .map(|(key, value)| format!("{key}={value:?}"))
-            .collect();
+        let lines: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
         return Some(lines.join("\n"));
     }
     let text = match path {
@@ -42,9 +39,5 @@ fn map_of<'a>(pod: &'a Pod, path: &str) -> Option<&'a BTreeMap<String, String>> 
 
 fn joined<'a>(all: impl Iterator<Item = &'a String>, single: &str) -> String {
     let all: Vec<_> = all.map(String::as_str).collect();
-    if all.is_empty() {
-        single.to_owned()
-    } else {
-        all.join(",")
-    }
+    if all.is_empty() { single.to_owned() } else { all.join(",") }
 }

@@ -65,10 +65,7 @@ pub fn qos_class(pod: &Pod) -> &'static str {
 fn accumulate(list: &ResourceList, sums: &mut BTreeMap<&'static str, Quantity>) -> usize {
     let mut named = 0;
     for name in [CPU, MEMORY] {
-        let Some(amount) = list
-            .get(name)
-            .and_then(quantity)
-            .filter(|amount| *amount > Quantity::default())
+        let Some(amount) = list.get(name).and_then(quantity).filter(|amount| *amount > Quantity::default())
         else {
             continue;
         };

@@ -23,21 +23,14 @@ pub(super) fn validate(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
         let name = spec.scheduler_name.as_str();
         errors.push_invalid(&path.child("schedulerName"), name, names::qualified_name(name));
     }
-    errors.extend(meta::validate_labels(
-        &spec.node_selector,
-        &path.child("nodeSelector"),
-    ));
+    errors.extend(meta::validate_labels(&spec.node_selector, &path.child("nodeSelector")));
     for (index, toleration) in spec.tolerations.iter().enumerate() {
         validate_toleration(toleration, &path.child("tolerations").index(index), errors);
     }
     if let Some(affinity) = &spec.affinity {
         validate_affinity(affinity, &path.child("affinity"), errors);
     }
-    validate_spread(
-        &spec.topology_spread_constraints,
-        &path.child("topologySpreadConstraints"),
-        errors,
-    );
+    validate_spread(&spec.topology_spread_constraints, &path.child("topologySpreadConstraints"), errors);
     let mut gates = HashSet::new();
     for (index, gate) in spec.scheduling_gates.iter().enumerate() {
         let path = path.child("schedulingGates").index(index);
@@ -51,11 +44,7 @@ pub(super) fn validate(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
 fn validate_toleration(toleration: &Toleration, path: &Path, errors: &mut ErrorList) {
     let (operator, effect) = (path.child("operator"), path.child("effect"));
     if !toleration.key.is_empty() {
-        errors.push_invalid(
-            &path.child("key"),
-            &toleration.key,
-            names::qualified_name(&toleration.key),
-        );
+        errors.push_invalid(&path.child("key"), &toleration.key, names::qualified_name(&toleration.key));
     } else if toleration.operator != "Exists" {
         let why =
             "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
@@ -118,19 +107,12 @@ fn validate_node_affinity(nodes: &NodeAffinity, path: &Path, errors: &mut ErrorL
 
 fn validate_weight(weight: i32, path: &Path, errors: &mut ErrorList) {
     if !(1..=100).contains(&weight) {
-        errors.push(FieldError::invalid(
-            &path.child("weight"),
-            weight,
-            "must be in the range 1-100",
-        ));
+        errors.push(FieldError::invalid(&path.child("weight"), weight, "must be in the range 1-100"));
     }
 }
 
 fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut ErrorList) {
-    let lists = [
-        ("matchExpressions", &term.match_expressions),
-        ("matchFields", &term.match_fields),
-    ];
+    let lists = [("matchExpressions", &term.match_expressions), ("matchFields", &term.match_fields)];
     for (name, requirements) in lists {
         for (index, requirement) in requirements.iter().enumerate() {
             validate_node_requirement(requirement, &path.child(name).index(index), errors);
@@ -142,10 +124,8 @@ fn validate_node_requirement(requirement: &NodeSelectorRequirement, path: &Path,
     let (values, count) = (path.child("values"), requirement.values.len());
     match requirement.operator.as_str() {
         "In" | "NotIn" if count == 0 => {
-            errors.push(FieldError::required(
-                &values,
-                "must be specified when `operator` is 'In' or 'NotIn'",
-            ));
+            errors
+                .push(FieldError::required(&values, "must be specified when `operator` is 'In' or 'NotIn'"));
         }
         "Exists" | "DoesNotExist" if count > 0 => {
             let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
@@ -156,17 +136,11 @@ fn validate_node_requirement(requirement: &NodeSelectorRequirement, path: &Path,
             errors.push(FieldError::required(&values, why));
         }
         "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
-        other => errors.push(FieldError::invalid(
-            &path.child("operator"),
-            other,
-            "not a valid selector operator",
-        )),
+        other => {
+            errors.push(FieldError::invalid(&path.child("operator"), other, "not a valid selector operator"))
+        }
     }
-    errors.push_invalid(
-        &path.child("key"),
-        &requirement.key,
-        names::qualified_name(&requirement.key),
-    );
+    errors.push_invalid(&path.child("key"), &requirement.key, names::qualified_name(&requirement.key));
 }
 
 fn validate_pod_terms(
@@ -187,17 +161,9 @@ fn validate_pod_terms(
 
 fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut ErrorList) {
     validate_label_selector(term.label_selector.as_ref(), &path.child("labelSelector"), errors);
-    validate_label_selector(
-        term.namespace_selector.as_ref(),
-        &path.child("namespaceSelector"),
-        errors,
-    );
+    validate_label_selector(term.namespace_selector.as_ref(), &path.child("namespaceSelector"), errors);
     for (index, namespace) in term.namespaces.iter().enumerate() {
-        errors.push_invalid(
-            &path.child("namespaces").index(index),
-            namespace,
-            names::dns_label(namespace),
-        );
+        errors.push_invalid(&path.child("namespaces").index(index), namespace, names::dns_label(namespace));
     }
     let key = path.child("topologyKey");
     match term.topology_key.as_str() {
@@ -225,11 +191,7 @@ fn validate_spread(constraints: &[TopologySpreadConstraint], path: &Path, errors
         let path = path.index(index);
         if constraint.max_skew <= 0 {
             let path = path.child("maxSkew");
-            errors.push(FieldError::invalid(
-                &path,
-                constraint.max_skew,
-                "must be greater than zero",
-            ));
+            errors.push(FieldError::invalid(&path, constraint.max_skew, "must be greater than zero"));
         }
         let key = path.child("topologyKey");
         match constraint.topology_key.as_str() {
@@ -239,20 +201,10 @@ fn validate_spread(constraints: &[TopologySpreadConstraint], path: &Path, errors
         let actions = &["DoNotSchedule", "ScheduleAnyway"];
         let action = path.child("whenUnsatisfiable");
         checks::one_of(&constraint.when_unsatisfiable, actions, &action, errors);
-        validate_label_selector(
-            constraint.label_selector.as_ref(),
-            &path.child("labelSelector"),
-            errors,
-        );
+        validate_label_selector(constraint.label_selector.as_ref(), &path.child("labelSelector"), errors);
         if !seen.insert((&constraint.topology_key, &constraint.when_unsatisfiable)) {
-            let pair = format!(
-                "{{{}, {}}}",
-                constraint.topology_key, constraint.when_unsatisfiable
-            );
-            errors.push(FieldError::duplicate(
-                &path.child("{topologyKey, whenUnsatisfiable}"),
-                pair,
-            ));
+            let pair = format!("{{{}, {}}}", constraint.topology_key, constraint.when_unsatisfiable);
+            errors.push(FieldError::duplicate(&path.child("{topologyKey, whenUnsatisfiable}"), pair));
         }
     }
 }

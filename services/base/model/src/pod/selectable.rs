@@ -37,11 +37,9 @@ pub fn fields<'a>(pod: &'a Pod, field: &str) -> Option<Cow<'a, str>> {
             }
         }
         "status.phase" => &pod.status.phase,
-        "status.podIP" | "status.podIPs" => pod
-            .status
-            .pod_ips
-            .first()
-            .map_or(&pod.status.pod_ip, |first| &first.ip),
+        "status.podIP" | "status.podIPs" => {
+            pod.status.pod_ips.first().map_or(&pod.status.pod_ip, |first| &first.ip)
+        }
         "status.nominatedNodeName" => &pod.status.nominated_node_name,
         _ => return meta::fields(&pod.metadata, field),
     };

@@ -10,9 +10,7 @@ use crate::{checks, meta, names};
 pub fn prepare_status_update(new: &mut Pod, old: &Pod) {
     new.spec = old.spec.clone();
     meta::prepare_update(&mut new.metadata, &old.metadata);
-    new.metadata
-        .owner_references
-        .clone_from(&old.metadata.owner_references);
+    new.metadata.owner_references.clone_from(&old.metadata.owner_references);
     if !old.status.qos_class.is_empty() {
         new.status.qos_class.clone_from(&old.status.qos_class);
     }
@@ -23,39 +21,22 @@ pub fn validate_status_update(new: &Pod, old: &Pod) -> ErrorList {
     let mut errors = meta::validate_update(&new.metadata, &old.metadata, &Path::new("metadata"));
     let path = Path::new("status");
     if new.spec.node_name != old.spec.node_name {
-        errors.push(FieldError::forbidden(
-            &path.child("nodeName"),
-            "may not be changed directly",
-        ));
+        errors.push(FieldError::forbidden(&path.child("nodeName"), "may not be changed directly"));
     }
     let nominated = new.status.nominated_node_name.as_str();
     if !nominated.is_empty() {
-        errors.push_invalid(
-            &path.child("nominatedNodeName"),
-            nominated,
-            names::dns_subdomain(nominated),
-        );
+        errors.push_invalid(&path.child("nominatedNodeName"), nominated, names::dns_subdomain(nominated));
     }
     let class = old.status.qos_class.as_str();
     if !class.is_empty() && new.status.qos_class != class {
         let why = meta::IMMUTABLE;
-        errors.push(FieldError::invalid(
-            &path.child("qosClass"),
-            new.status.qos_class.as_str(),
-            why,
-        ));
+        errors.push(FieldError::invalid(&path.child("qosClass"), new.status.qos_class.as_str(), why));
     }
     validate_conditions(new, &path.child("conditions"), &mut errors);
     validate_addresses(new, &path, &mut errors);
     let restarts = new.spec.restart_policy.as_str();
     let (statuses, before) = (&new.status.container_statuses, &old.status.container_statuses);
-    validate_transitions(
-        statuses,
-        before,
-        restarts,
-        &path.child("containerStatuses"),
-        &mut errors,
-    );
+    validate_transitions(statuses, before, restarts, &path.child("containerStatuses"), &mut errors);
     errors
 }
 

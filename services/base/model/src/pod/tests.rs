@@ -13,15 +13,9 @@ use crate::fixtures::{mk_pod, mk_pod_with, with};
 fn a_bare_pod_gets_its_defaults() {
     let pod = mk_pod();
     let spec = &pod.spec;
-    assert_eq!(
-        (spec.restart_policy.as_str(), spec.dns_policy.as_str()),
-        ("Always", "ClusterFirst")
-    );
+    assert_eq!((spec.restart_policy.as_str(), spec.dns_policy.as_str()), ("Always", "ClusterFirst"));
     assert_eq!(spec.scheduler_name, "default-scheduler");
-    assert_eq!(
-        (spec.termination_grace_period_seconds, spec.enable_service_links),
-        (Some(30), Some(true))
-    );
+    assert_eq!((spec.termination_grace_period_seconds, spec.enable_service_links), (Some(30), Some(true)));
     assert!(spec.security_context.is_some());
     let twice = {
         let mut pod = pod.clone();
@@ -38,10 +32,7 @@ fn explicit_values_stay() {
     let pod = mk_pod_with(json!({}), given);
     assert_eq!(pod.spec.restart_policy, "Never");
     assert_eq!(
-        (
-            pod.spec.termination_grace_period_seconds,
-            pod.spec.enable_service_links
-        ),
+        (pod.spec.termination_grace_period_seconds, pod.spec.enable_service_links),
         (Some(0), Some(false))
     );
 }
@@ -55,10 +46,7 @@ fn both_names_of_the_service_account_agree() {
         (json!({}), ""),
     ] {
         let spec = mk_pod_with(json!({}), given).spec;
-        assert_eq!(
-            (spec.service_account.as_str(), spec.service_account_name.as_str()),
-            (expected, expected)
-        );
+        assert_eq!((spec.service_account.as_str(), spec.service_account_name.as_str()), (expected, expected));
     }
 }
 
@@ -66,32 +54,20 @@ fn both_names_of_the_service_account_agree() {
 fn a_pod_on_the_nodes_network_takes_the_nodes_ports() {
     let ports = json!({"ports": [{"containerPort": 80}, {"containerPort": 81, "protocol": "UDP"}]});
     let on_node = mk_pod_with(ports.clone(), json!({"hostNetwork": true}));
-    let taken: Vec<_> = host_ports(&on_node)
-        .map(|port| (port.protocol, port.port))
-        .collect();
+    let taken: Vec<_> = host_ports(&on_node).map(|port| (port.protocol, port.port)).collect();
     assert_eq!(taken, [("TCP", 80), ("UDP", 81)]);
     assert_eq!(host_ports(&mk_pod_with(ports, json!({}))).count(), 0);
 }
 
 #[test]
 fn the_single_address_and_the_list_agree() {
-    let mut pod = with(
-        &mk_pod(),
-        json!({"status": {"podIP": "10.0.0.1", "hostIPs": [{"ip": "10.9.0.1"}]}}),
-    );
+    let mut pod = with(&mk_pod(), json!({"status": {"podIP": "10.0.0.1", "hostIPs": [{"ip": "10.9.0.1"}]}}));
     set_defaults(&mut pod);
     assert_eq!(pod.status.pod_ips[0].ip, "10.0.0.1");
     assert_eq!(pod.status.host_ip, "10.9.0.1");
     pod.status.pod_ip = "10.0.0.2".to_owned();
     set_defaults(&mut pod);
-    assert_eq!(
-        pod.status
-            .pod_ips
-            .iter()
-            .map(|one| one.ip.as_str())
-            .collect::<Vec<_>>(),
-        ["10.0.0.2"]
-    );
+    assert_eq!(pod.status.pod_ips.iter().map(|one| one.ip.as_str()).collect::<Vec<_>>(), ["10.0.0.2"]);
 }
 
 #[test]
@@ -106,30 +82,16 @@ fn host_ports_meet_on_equal_addresses() {
         (port("TCP", "10.0.0.1", 80), port("TCP", "10.0.0.2", 80), false),
     ];
     for (a, b, expected) in table {
-        assert_eq!(
-            (a.conflicts_with(&b), b.conflicts_with(&a)),
-            (expected, expected),
-            "{a:?} {b:?}"
-        );
+        assert_eq!((a.conflicts_with(&b), b.conflicts_with(&a)), (expected, expected), "{a:?} {b:?}");
     }
 }
 
 fn mk_phase(phase: &str, ready: Option<(&str, i64)>, deleted: bool) -> Pod {
     let mut pod = with(&mk_pod(), json!({"status": {"phase": phase}}));
     if let Some((status, since)) = ready {
-        let condition = PodCondition {
-            r#type: "Ready".to_owned(),
-            status: status.to_owned(),
-            ..Default::default()
-        };
-        conditions::set(
-            &mut pod.status.conditions,
-            condition,
-            Time {
-                seconds: since,
-                nanos: 0,
-            },
-        );
+        let condition =
+            PodCondition { r#type: "Ready".to_owned(), status: status.to_owned(), ..Default::default() };
+        conditions::set(&mut pod.status.conditions, condition, Time { seconds: since, nanos: 0 });
     }
     pod.metadata.deletion_timestamp = deleted.then_some(Time { seconds: 1, nanos: 0 });
     pod
@@ -160,24 +122,9 @@ fn phases_and_conditions_answer_questions() {
 fn a_pod_is_available_when_it_has_been_ready_long_enough() {
     let pod = mk_phase("Running", Some(("True", 100)), false);
     for (seconds, now, expected) in [(0, 100, true), (10, 109, false), (10, 110, true)] {
-        assert_eq!(
-            is_available(
-                &pod,
-                seconds,
-                Time {
-                    seconds: now,
-                    nanos: 0
-                }
-            ),
-            expected,
-            "{seconds} {now}"
-        );
+        assert_eq!(is_available(&pod, seconds, Time { seconds: now, nanos: 0 }), expected, "{seconds} {now}");
     }
-    assert!(!is_available(
-        &mk_phase("Running", Some(("False", 0)), false),
-        0,
-        Time { seconds: 9, nanos: 0 }
-    ));
+    assert!(!is_available(&mk_phase("Running", Some(("False", 0)), false), 0, Time { seconds: 9, nanos: 0 }));
 }
 
 #[test]
@@ -190,42 +137,12 @@ fn requests_are_the_sum_or_the_peak() {
     };
     // (init containers, containers, overhead, milli cpu)
     let table = [
-        (
-            json!([]),
-            json!([container("a", "1"), container("b", "500m")]),
-            json!({}),
-            1500,
-        ),
-        (
-            json!([container("i", "2")]),
-            json!([container("a", "1")]),
-            json!({}),
-            2000,
-        ),
-        (
-            json!([container("i", "200m")]),
-            json!([container("a", "1")]),
-            json!({"cpu": "100m"}),
-            1100,
-        ),
-        (
-            json!([sidecar("s", "1")]),
-            json!([container("a", "1")]),
-            json!({}),
-            2000,
-        ),
-        (
-            json!([sidecar("s", "1"), container("i", "3")]),
-            json!([container("a", "1")]),
-            json!({}),
-            4000,
-        ),
-        (
-            json!([container("i", "3"), sidecar("s", "1")]),
-            json!([container("a", "1")]),
-            json!({}),
-            3000,
-        ),
+        (json!([]), json!([container("a", "1"), container("b", "500m")]), json!({}), 1500),
+        (json!([container("i", "2")]), json!([container("a", "1")]), json!({}), 2000),
+        (json!([container("i", "200m")]), json!([container("a", "1")]), json!({"cpu": "100m"}), 1100),
+        (json!([sidecar("s", "1")]), json!([container("a", "1")]), json!({}), 2000),
+        (json!([sidecar("s", "1"), container("i", "3")]), json!([container("a", "1")]), json!({}), 4000),
+        (json!([container("i", "3"), sidecar("s", "1")]), json!([container("a", "1")]), json!({}), 3000),
     ];
     for (init, containers, overhead, cpu) in table {
         let spec = json!({"initContainers": init, "containers": containers, "overhead": overhead});
@@ -236,16 +153,10 @@ fn requests_are_the_sum_or_the_peak() {
 
 #[test]
 fn limits_count_where_they_are_given() {
-    let pod = mk_pod_with(
-        json!({"resources": {"limits": {"memory": "1Ki", "example.com/gpu": "2"}}}),
-        json!({}),
-    );
+    let pod =
+        mk_pod_with(json!({"resources": {"limits": {"memory": "1Ki", "example.com/gpu": "2"}}}), json!({}));
     assert_eq!(limits(&pod).memory, 1024);
-    assert_eq!(
-        requests(&pod).extended["example.com/gpu"],
-        2,
-        "a limit is also a request"
-    );
+    assert_eq!(requests(&pod).extended["example.com/gpu"], 2, "a limit is also a request");
 }
 
 #[test]
@@ -256,24 +167,15 @@ fn the_class_follows_from_requests_and_limits() {
         (json!({"requests": {"cpu": "1"}}), "Burstable"),
         (json!({"limits": {"cpu": "1"}}), "Burstable"),
         (json!({"limits": {"cpu": "1", "memory": "1Gi"}}), "Guaranteed"),
-        (
-            json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m"}}),
-            "Guaranteed",
-        ),
-        (
-            json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1m"}}),
-            "Burstable",
-        ),
+        (json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m"}}), "Guaranteed"),
+        (json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1m"}}), "Burstable"),
         (json!({"limits": {"example.com/gpu": "1"}}), "BestEffort"),
     ];
     for (resources, class) in table {
         let mut pod = mk_pod_with(json!({"resources": resources}), json!({}));
         assert_eq!(qos_class(&pod), class, "{resources}");
         prepare_create(&mut pod);
-        assert_eq!(
-            (pod.status.phase.as_str(), pod.status.qos_class.as_str()),
-            ("Pending", class)
-        );
+        assert_eq!((pod.status.phase.as_str(), pod.status.qos_class.as_str()), ("Pending", class));
     }
 }
 
@@ -315,11 +217,7 @@ fn selectors_ask_the_fields() {
         ("", true),
     ] {
         let selector = crate::fields::FieldSelector::parse(selector).unwrap();
-        assert_eq!(
-            crate::meta::selected(&selector, |field| fields(&pod, field)),
-            expected,
-            "{selector}"
-        );
+        assert_eq!(crate::meta::selected(&selector, |field| fields(&pod, field)), expected, "{selector}");
     }
 }
 

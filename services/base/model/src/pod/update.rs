@@ -27,11 +27,7 @@ pub fn validate_update(new: &Pod, old: &Pod) -> ErrorList {
     let path = Path::new("spec");
     let lists = [
         ("containers", new.spec.containers.len(), old.spec.containers.len()),
-        (
-            "initContainers",
-            new.spec.init_containers.len(),
-            old.spec.init_containers.len(),
-        ),
+        ("initContainers", new.spec.init_containers.len(), old.spec.init_containers.len()),
     ];
     for (name, new, old) in lists {
         if new != old {
@@ -40,19 +36,9 @@ pub fn validate_update(new: &Pod, old: &Pod) -> ErrorList {
             return errors;
         }
     }
-    validate_deadline(
-        &new.spec,
-        &old.spec,
-        &path.child("activeDeadlineSeconds"),
-        &mut errors,
-    );
+    validate_deadline(&new.spec, &old.spec, &path.child("activeDeadlineSeconds"), &mut errors);
     let tolerations = path.child("tolerations");
-    validate_tolerations(
-        &new.spec.tolerations,
-        &old.spec.tolerations,
-        &tolerations,
-        &mut errors,
-    );
+    validate_tolerations(&new.spec.tolerations, &old.spec.tolerations, &tolerations, &mut errors);
     validate_gates(&new.spec, &old.spec, &path.child("schedulingGates"), &mut errors);
     let reverted = revert(&new.spec, &old.spec);
     if reverted != old.spec {
@@ -72,11 +58,7 @@ fn validate_deadline(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut Err
             ));
         }
         (Some(new), Some(old)) if new > old => {
-            errors.push(FieldError::invalid(
-                path,
-                new,
-                "must be less than or equal to previous value",
-            ));
+            errors.push(FieldError::invalid(path, new, "must be less than or equal to previous value"));
         }
         _ => {}
     }
@@ -84,12 +66,7 @@ fn validate_deadline(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut Err
 
 fn validate_tolerations(new: &[Toleration], old: &[Toleration], path: &Path, errors: &mut ErrorList) {
     let kept = |old: &Toleration| {
-        new.iter().any(|new| {
-            Toleration {
-                toleration_seconds: old.toleration_seconds,
-                ..new.clone()
-            } == *old
-        })
+        new.iter().any(|new| Toleration { toleration_seconds: old.toleration_seconds, ..new.clone() } == *old)
     };
     if !old.iter().all(kept) {
         let why = "existing toleration can not be modified except its tolerationSeconds";
@@ -98,20 +75,9 @@ fn validate_tolerations(new: &[Toleration], old: &[Toleration], path: &Path, err
 }
 
 fn validate_gates(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut ErrorList) {
-    let old: BTreeSet<&str> = old
-        .scheduling_gates
-        .iter()
-        .map(|gate| gate.name.as_str())
-        .collect();
-    for gate in new
-        .scheduling_gates
-        .iter()
-        .filter(|gate| !old.contains(gate.name.as_str()))
-    {
-        let why = format!(
-            "only deletion is allowed, but found new scheduling gate '{}'",
-            gate.name
-        );
+    let old: BTreeSet<&str> = old.scheduling_gates.iter().map(|gate| gate.name.as_str()).collect();
+    for gate in new.scheduling_gates.iter().filter(|gate| !old.contains(gate.name.as_str())) {
+        let why = format!("only deletion is allowed, but found new scheduling gate '{}'", gate.name);
         errors.push(FieldError::forbidden(path, why));
     }
 }
@@ -123,19 +89,14 @@ fn revert(new: &PodSpec, old: &PodSpec) -> PodSpec {
     revert_images(&mut spec.init_containers, &old.init_containers);
     spec.active_deadline_seconds = old.active_deadline_seconds;
     spec.tolerations.clone_from(&old.tolerations);
-    if old
-        .termination_grace_period_seconds
-        .is_some_and(|seconds| seconds < 0)
+    if old.termination_grace_period_seconds.is_some_and(|seconds| seconds < 0)
         && spec.termination_grace_period_seconds == Some(1)
     {
         spec.termination_grace_period_seconds = old.termination_grace_period_seconds;
     }
     spec.scheduling_gates.clone_from(&old.scheduling_gates);
     // While a pod may not be scheduled yet, the choice of its nodes may become narrower.
-    let narrower = old
-        .node_selector
-        .iter()
-        .all(|(key, value)| spec.node_selector.get(key) == Some(value));
+    let narrower = old.node_selector.iter().all(|(key, value)| spec.node_selector.get(key) == Some(value));
     if !old.scheduling_gates.is_empty() && narrower {
         spec.node_selector.clone_from(&old.node_selector);
     }

@@ -15,10 +15,7 @@ pub fn validate(pod: &Pod) -> ErrorList {
     let mut errors = validate_whole(pod);
     let path = Path::new("spec");
     if !pod.spec.ephemeral_containers.is_empty() {
-        errors.push(FieldError::forbidden(
-            &path.child("ephemeralContainers"),
-            "cannot be set on create",
-        ));
+        errors.push(FieldError::forbidden(&path.child("ephemeralContainers"), "cannot be set on create"));
     }
     if !pod.spec.node_name.is_empty() && !pod.spec.scheduling_gates.is_empty() {
         let why = "cannot be set until all schedulingGates have been cleared";
@@ -30,11 +27,7 @@ pub fn validate(pod: &Pod) -> ErrorList {
 /// The rules that hold at every time.
 pub(super) fn validate_whole(pod: &Pod) -> ErrorList {
     let mut errors = meta::validate(&pod.metadata, true, names::dns_subdomain, &Path::new("metadata"));
-    let ports = if pod.spec.host_network {
-        HostPorts::Same
-    } else {
-        HostPorts::Free
-    };
+    let ports = if pod.spec.host_network { HostPorts::Same } else { HostPorts::Free };
     errors.extend(validate_spec(&pod.spec, ports, &Path::new("spec")));
     errors
 }
@@ -42,18 +35,11 @@ pub(super) fn validate_whole(pod: &Pod) -> ErrorList {
 /// Checks the template of a pod at `path`.
 pub fn validate_template(template: &PodTemplateSpec, path: &Path) -> ErrorList {
     let mut errors = meta::validate_metadata_of_template(&template.metadata, &path.child("metadata"));
-    let ports = if template.spec.host_network {
-        HostPorts::SameOrNone
-    } else {
-        HostPorts::Free
-    };
+    let ports = if template.spec.host_network { HostPorts::SameOrNone } else { HostPorts::Free };
     errors.extend(validate_spec(&template.spec, ports, &path.child("spec")));
     if !template.spec.ephemeral_containers.is_empty() {
         let path = path.child("spec").child("ephemeralContainers");
-        errors.push(FieldError::forbidden(
-            &path,
-            "ephemeral containers not allowed in pod template",
-        ));
+        errors.push(FieldError::forbidden(&path, "ephemeral containers not allowed in pod template"));
     }
     errors
 }
@@ -62,11 +48,7 @@ fn validate_spec(spec: &PodSpec, ports: HostPorts, path: &Path) -> ErrorList {
     let mut errors = volume::validate(&spec.volumes, &path.child("volumes"));
     let pod = Surroundings::new(&spec.volumes, ports);
     let (regular, init) = (&spec.containers, &spec.init_containers);
-    errors.extend(container::validate_containers(
-        regular,
-        &pod,
-        &path.child("containers"),
-    ));
+    errors.extend(container::validate_containers(regular, &pod, &path.child("containers")));
     let at = path.child("initContainers");
     errors.extend(container::validate_init_containers(init, regular, &pod, &at));
     validate_policies(spec, path, &mut errors);
@@ -95,19 +77,11 @@ fn validate_policies(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
 fn validate_names(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
     let class = spec.runtime_class_name.as_deref().unwrap_or_default();
     let rules: [(&str, &str, meta::NameRule); 6] = [
-        (
-            "serviceAccountName",
-            &spec.service_account_name,
-            names::dns_subdomain,
-        ),
+        ("serviceAccountName", &spec.service_account_name, names::dns_subdomain),
         ("nodeName", &spec.node_name, names::dns_subdomain),
         ("hostname", &spec.hostname, names::dns_label),
         ("subdomain", &spec.subdomain, names::dns_label),
-        (
-            "priorityClassName",
-            &spec.priority_class_name,
-            names::dns_subdomain,
-        ),
+        ("priorityClassName", &spec.priority_class_name, names::dns_subdomain),
         ("runtimeClassName", class, names::dns_subdomain),
     ];
     for (field, name, rule) in rules {
@@ -116,20 +90,11 @@ fn validate_names(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
         }
     }
     if let Some(os) = &spec.os {
-        checks::one_of(
-            &os.name,
-            &["linux", "windows"],
-            &path.child("os").child("name"),
-            errors,
-        );
+        checks::one_of(&os.name, &["linux", "windows"], &path.child("os").child("name"), errors);
     }
     for (index, gate) in spec.readiness_gates.iter().enumerate() {
         let path = path.child("readinessGates").index(index).child("conditionType");
-        errors.push_invalid(
-            &path,
-            &gate.condition_type,
-            names::qualified_name(&gate.condition_type),
-        );
+        errors.push_invalid(&path, &gate.condition_type, names::qualified_name(&gate.condition_type));
     }
 }
 
@@ -173,11 +138,7 @@ fn validate_aliases(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
         let path = path.child("hostAliases").index(index);
         checks::ip(&alias.ip, &path.child("ip"), errors);
         for (index, host) in alias.hostnames.iter().enumerate() {
-            errors.push_invalid(
-                &path.child("hostnames").index(index),
-                host,
-                names::dns_subdomain(host),
-            );
+            errors.push_invalid(&path.child("hostnames").index(index), host, names::dns_subdomain(host));
         }
     }
 }

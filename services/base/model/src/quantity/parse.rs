@@ -41,11 +41,7 @@ pub(super) fn nanos(text: &str) -> Result<(i128, Format), ParseQuantityError> {
         return Err(ParseQuantityError::Number);
     }
     let suffix = suffix(rest).ok_or(ParseQuantityError::Suffix)?;
-    let mut digits: Vec<u8> = whole
-        .bytes()
-        .chain(fraction.bytes())
-        .map(|digit| digit - b'0')
-        .collect();
+    let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0').collect();
     for _ in 0..suffix.binary {
         times_1024(&mut digits);
     }
@@ -65,20 +61,8 @@ fn looks_like_suffix(text: &str) -> bool {
 }
 
 fn suffix(text: &str) -> Option<Suffix> {
-    let decimal = |ten| {
-        Some(Suffix {
-            format: Format::DecimalSi,
-            ten,
-            binary: 0,
-        })
-    };
-    let binary = |binary| {
-        Some(Suffix {
-            format: Format::BinarySi,
-            ten: 0,
-            binary,
-        })
-    };
+    let decimal = |ten| Some(Suffix { format: Format::DecimalSi, ten, binary: 0 });
+    let binary = |binary| Some(Suffix { format: Format::BinarySi, ten: 0, binary });
     match text {
         "n" => decimal(-9),
         "u" => decimal(-6),
@@ -98,11 +82,7 @@ fn suffix(text: &str) -> Option<Suffix> {
         "Ei" => binary(6),
         _ => {
             let ten = text.strip_prefix(['e', 'E'])?.parse::<i32>().ok()?;
-            Some(Suffix {
-                format: Format::DecimalExponent,
-                ten: i64::from(ten),
-                binary: 0,
-            })
+            Some(Suffix { format: Format::DecimalExponent, ten: i64::from(ten), binary: 0 })
         }
     }
 }

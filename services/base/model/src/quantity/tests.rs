@@ -174,21 +174,11 @@ fn sums_take_the_form_of_the_first_part() {
     assert_eq!((q("0") + q("1Gi")).to_string(), "1Gi");
     assert_eq!((q("1") - q("1Gi")).to_string(), "-1073741823");
     assert_eq!((q("1Gi") - q("512Mi")).to_string(), "512Mi");
-    assert_eq!(
-        ["500m", "250m", "250m"]
-            .map(q)
-            .into_iter()
-            .sum::<Quantity>()
-            .to_string(),
-        "1"
-    );
+    assert_eq!(["500m", "250m", "250m"].map(q).into_iter().sum::<Quantity>().to_string(), "1");
     let mut sum = q("1Mi");
     sum += q("1Mi");
     sum -= q("512Ki");
-    assert_eq!(
-        (sum.to_string().as_str(), (-sum).to_string().as_str()),
-        ("1536Ki", "-1536Ki")
-    );
+    assert_eq!((sum.to_string().as_str(), (-sum).to_string().as_str()), ("1536Ki", "-1536Ki"));
 }
 
 #[test]
@@ -204,27 +194,19 @@ fn made_amounts_and_fields() {
     assert_eq!(Quantity::from_bytes(3 << 30).to_string(), "3Gi");
     assert_eq!(Quantity::from_bytes(u64::MAX).value(), i64::MAX);
     assert_eq!(Quantity::from_value(110, Format::DecimalSi).to_string(), "110");
-    let mut field = resource::Quantity {
-        string: "0.5".to_owned(),
-    };
+    let mut field = resource::Quantity { string: "0.5".to_owned() };
     assert_eq!(canonicalize(&mut field), Ok(()));
     assert_eq!(field.string, "500m");
     let list = BTreeMap::from([("cpu".to_owned(), field)]);
     assert_eq!(Quantity::of(&list, "cpu"), Quantity::from_milli(500));
     assert!(Quantity::of(&list, "memory").is_zero());
-    let mut bad = resource::Quantity {
-        string: "x".to_owned(),
-    };
+    let mut bad = resource::Quantity { string: "x".to_owned() };
     assert!(canonicalize(&mut bad).is_err() && Quantity::from(&bad).is_zero());
     assert_eq!(resource::Quantity::from(q("0.5Gi")).string, "512Mi");
 }
 
 fn any_format() -> impl Strategy<Value = Format> {
-    prop_oneof![
-        Just(Format::DecimalSi),
-        Just(Format::BinarySi),
-        Just(Format::DecimalExponent)
-    ]
+    prop_oneof![Just(Format::DecimalSi), Just(Format::BinarySi), Just(Format::DecimalExponent)]
 }
 
 /// Small and large amounts, whole and broken, in all forms.

@@ -8,15 +8,9 @@ fn selector_and_labels_are_the_templates_unless_given() {
     let rc = mk_rc();
     assert_eq!(rc.spec.selector["app"], "web");
     assert_eq!(rc.metadata.labels["app"], "web");
-    let mut one = with(
-        &rc,
-        json!({"spec": {"replicas": null, "selector": {"app": null, "x": "y"}}}),
-    );
+    let mut one = with(&rc, json!({"spec": {"replicas": null, "selector": {"app": null, "x": "y"}}}));
     set_defaults(&mut one);
-    assert_eq!(
-        (one.spec.replicas, one.spec.selector.contains_key("app")),
-        (Some(1), false)
-    );
+    assert_eq!((one.spec.replicas, one.spec.selector.contains_key("app")), (Some(1), false));
     let mut none = with(&rc, json!({"spec": {"replicas": 0}}));
     set_defaults(&mut none);
     assert_eq!(none.spec.replicas, Some(0));
@@ -38,14 +32,8 @@ fn controllers_keep_their_rules() {
             json!({"spec": {"minReadySeconds": -1}}),
             "spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0",
         ),
-        (
-            json!({"spec": {"selector": null}}),
-            "spec.selector: Required value",
-        ),
-        (
-            json!({"spec": {"template": null}}),
-            "spec.template: Required value",
-        ),
+        (json!({"spec": {"selector": null}}), "spec.selector: Required value"),
+        (json!({"spec": {"template": null}}), "spec.template: Required value"),
         (
             json!({"spec": {"selector": {"app": "db"}}}),
             "spec.template.metadata.labels: Invalid value: {\"app\":\"web\"}: `selector` does not match template `labels`",
@@ -58,10 +46,7 @@ fn controllers_keep_their_rules() {
             pods(json!({"activeDeadlineSeconds": 5})),
             "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicationController is not Supported",
         ),
-        (
-            pods(json!({"containers": []})),
-            "spec.template.spec.containers: Required value",
-        ),
+        (pods(json!({"containers": []})), "spec.template.spec.containers: Required value"),
         (disk(true), ""),
         (
             disk(false),
@@ -69,11 +54,7 @@ fn controllers_keep_their_rules() {
         ),
     ];
     for (patch, expected) in table {
-        assert_eq!(
-            text(&validate(&with(&mk_rc(), patch.clone()))),
-            expected,
-            "{patch}"
-        );
+        assert_eq!(text(&validate(&with(&mk_rc(), patch.clone()))), expected, "{patch}");
     }
 }
 
@@ -81,14 +62,8 @@ fn controllers_keep_their_rules() {
 fn a_status_does_not_contradict_itself() {
     let status = |status: serde_json::Value| with(&mk_rc(), json!({"status": status}));
     let table = [
-        (
-            json!({"replicas": 3, "readyReplicas": 2, "availableReplicas": 1, "fullyLabeledReplicas": 3}),
-            "",
-        ),
-        (
-            json!({"replicas": -1}),
-            "status.replicas: Invalid value: -1: must be greater than or equal to 0",
-        ),
+        (json!({"replicas": 3, "readyReplicas": 2, "availableReplicas": 1, "fullyLabeledReplicas": 3}), ""),
+        (json!({"replicas": -1}), "status.replicas: Invalid value: -1: must be greater than or equal to 0"),
         (
             json!({"replicas": 1, "readyReplicas": 2}),
             "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas",
@@ -101,10 +76,7 @@ fn a_status_does_not_contradict_itself() {
     for (new, expected) in table {
         let found = validate_status_update(&status(new.clone()), &mk_rc());
         // A negative number of replicas is also less than all others.
-        assert!(
-            text(&found).contains(expected) && found.is_empty() == expected.is_empty(),
-            "{new}: {found}"
-        );
+        assert!(text(&found).contains(expected) && found.is_empty() == expected.is_empty(), "{new}: {found}");
     }
 }
 
@@ -113,10 +85,7 @@ fn a_changed_spec_is_a_new_generation() {
     let mut old = mk_rc();
     prepare_create(&mut old);
     assert_eq!(old.metadata.generation, 1);
-    let mut same = with(
-        &old,
-        json!({"metadata": {"labels": {"a": "b"}}, "status": {"replicas": 9}}),
-    );
+    let mut same = with(&old, json!({"metadata": {"labels": {"a": "b"}}, "status": {"replicas": 9}}));
     prepare_update(&mut same, &old);
     assert_eq!((same.metadata.generation, same.status.replicas), (1, 0));
     let mut more = with(&old, json!({"spec": {"replicas": 9}}));
@@ -124,27 +93,14 @@ fn a_changed_spec_is_a_new_generation() {
     assert_eq!(more.metadata.generation, 2);
     let mut status = with(&old, json!({"spec": {"replicas": 9}, "status": {"replicas": 2}}));
     prepare_status_update(&mut status, &old);
-    assert_eq!(
-        (
-            status.spec.replicas,
-            status.status.replicas,
-            status.metadata.generation
-        ),
-        (Some(3), 2, 1)
-    );
+    assert_eq!((status.spec.replicas, status.status.replicas, status.metadata.generation), (Some(3), 2, 1));
 }
 
 #[test]
 fn a_pod_is_made_as_the_template_says() {
     let rc = mk_rc();
     let pod = pod_from_template(&rc).unwrap();
-    assert_eq!(
-        (
-            pod.metadata.generate_name.as_str(),
-            pod.metadata.namespace.as_str()
-        ),
-        ("web-", "default")
-    );
+    assert_eq!((pod.metadata.generate_name.as_str(), pod.metadata.namespace.as_str()), ("web-", "default"));
     assert_eq!(pod.metadata.annotations["note"], "x");
     assert_eq!(pod.spec, rc.spec.template.clone().unwrap().spec);
     assert!(selects(&rc, &pod));
@@ -158,14 +114,8 @@ fn a_pod_is_made_as_the_template_says() {
 fn selection_stays_in_the_namespace() {
     let rc = mk_rc();
     assert!(selects(&rc, &mk_pod()));
-    assert!(!selects(
-        &rc,
-        &with(&mk_pod(), json!({"metadata": {"namespace": "other"}}))
-    ));
-    assert!(!selects(
-        &rc,
-        &with(&mk_pod(), json!({"metadata": {"labels": null}}))
-    ));
+    assert!(!selects(&rc, &with(&mk_pod(), json!({"metadata": {"namespace": "other"}}))));
+    assert!(!selects(&rc, &with(&mk_pod(), json!({"metadata": {"labels": null}}))));
     assert!(
         !selects(&with(&rc, json!({"spec": {"selector": null}})), &mk_pod()),
         "an empty selector selects nothing"

@@ -35,25 +35,10 @@ pub fn validate_status_update(new: &ReplicationController, old: &ReplicationCont
     }
     let (all, ready) = (status.replicas, status.ready_replicas);
     let bounds = [
-        (
-            "fullyLabeledReplicas",
-            status.fully_labeled_replicas,
-            "status.replicas",
-            all,
-        ),
+        ("fullyLabeledReplicas", status.fully_labeled_replicas, "status.replicas", all),
         ("readyReplicas", ready, "status.replicas", all),
-        (
-            "availableReplicas",
-            status.available_replicas,
-            "status.replicas",
-            all,
-        ),
-        (
-            "availableReplicas",
-            status.available_replicas,
-            "readyReplicas",
-            ready,
-        ),
+        ("availableReplicas", status.available_replicas, "status.replicas", all),
+        ("availableReplicas", status.available_replicas, "readyReplicas", ready),
     ];
     for (name, count, other, most) in bounds {
         if count > most {
@@ -66,11 +51,7 @@ pub fn validate_status_update(new: &ReplicationController, old: &ReplicationCont
 
 fn validate_spec(spec: &ReplicationControllerSpec, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
-    checks::not_negative(
-        spec.min_ready_seconds,
-        &path.child("minReadySeconds"),
-        &mut errors,
-    );
+    checks::not_negative(spec.min_ready_seconds, &path.child("minReadySeconds"), &mut errors);
     let selector = path.child("selector");
     if spec.selector.is_empty() {
         errors.push(FieldError::required(&selector, ""));
@@ -99,11 +80,7 @@ fn validate_template(
     if !controller.selector.is_empty() && !meta::selects(&controller.selector, labels) {
         let value = serde_json::to_value(labels).unwrap_or_default();
         let why = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(
-            &path.child("metadata").child("labels"),
-            value,
-            why,
-        ));
+        errors.push(FieldError::invalid(&path.child("metadata").child("labels"), value, why));
     }
     errors.extend(pod::validate_template(template, path));
     let path = path.child("spec");
@@ -112,11 +89,7 @@ fn validate_template(
     }
     let policy = template.spec.restart_policy.as_str();
     if !matches!(policy, "" | "Always") {
-        errors.push(FieldError::not_supported(
-            &path.child("restartPolicy"),
-            policy,
-            &["Always"],
-        ));
+        errors.push(FieldError::not_supported(&path.child("restartPolicy"), policy, &["Always"]));
     }
     if template.spec.active_deadline_seconds.is_some() {
         let why = "activeDeadlineSeconds in ReplicationController is not Supported";
@@ -127,12 +100,7 @@ fn validate_template(
 /// Pods on several nodes can share a GCE disk only for reading.
 fn validate_disks(template: &PodTemplateSpec, path: &Path, errors: &mut ErrorList) {
     for (index, volume) in template.spec.volumes.iter().enumerate() {
-        if volume
-            .volume_source
-            .gce_persistent_disk
-            .as_ref()
-            .is_some_and(|disk| !disk.read_only)
-        {
+        if volume.volume_source.gce_persistent_disk.as_ref().is_some_and(|disk| !disk.read_only) {
             let path = path.index(index).child("gcePersistentDisk").child("readOnly");
             let why = "must be true for replicated pods > 1; GCE PD can only be mounted on multiple machines if it is read-only";
             errors.push(FieldError::invalid(&path, false, why));

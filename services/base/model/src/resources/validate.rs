@@ -16,10 +16,7 @@ const NOT_A_QUANTITY: &str =
 /// Checks what a container asks for: known names, quantities that are not negative, no request above its limit.
 pub fn validate_requirements(requirements: &ResourceRequirements, path: &Path) -> ErrorList {
     let mut errors = ErrorList::new();
-    for (list, name) in [
-        (&requirements.limits, "limits"),
-        (&requirements.requests, "requests"),
-    ] {
+    for (list, name) in [(&requirements.limits, "limits"), (&requirements.requests, "requests")] {
         for (resource, amount) in list {
             let path = path.child(name).key(resource);
             validate_name(resource, &path, &mut errors);
@@ -52,17 +49,9 @@ fn validate_name(name: &str, path: &Path, errors: &mut ErrorList) {
     if !faults.is_empty() {
         errors.push_invalid(path, name, faults);
     } else if !name.contains('/') && !is_standard(name) {
-        errors.push(FieldError::invalid(
-            path,
-            name,
-            "must be a standard resource for containers",
-        ));
+        errors.push(FieldError::invalid(path, name, "must be a standard resource for containers"));
     } else if name.contains('/') && (name.starts_with("requests.") || !is_extended(name)) {
-        errors.push(FieldError::invalid(
-            path,
-            name,
-            "doesn't follow extended resource name standard",
-        ));
+        errors.push(FieldError::invalid(path, name, "doesn't follow extended resource name standard"));
     }
 }
 
@@ -89,10 +78,7 @@ fn validate_against_limit(
         let why = format!("must be equal to {resource} limit of {}", limit.string);
         errors.push(FieldError::invalid(&path.child("requests"), text, why));
     } else if asked > most {
-        let why = format!(
-            "must be less than or equal to {resource} limit of {}",
-            limit.string
-        );
+        let why = format!("must be less than or equal to {resource} limit of {}", limit.string);
         errors.push(FieldError::invalid(&path.child("requests"), text, why));
     }
 }
@@ -122,12 +108,7 @@ mod tests {
 
     fn mk_list(entries: &[(&str, &str)]) -> ResourceList {
         let pair = |(name, text): &(&str, &str)| {
-            (
-                (*name).to_owned(),
-                resource::Quantity {
-                    string: (*text).to_owned(),
-                },
-            )
+            ((*name).to_owned(), resource::Quantity { string: (*text).to_owned() })
         };
         entries.iter().map(pair).collect()
     }
@@ -136,11 +117,7 @@ mod tests {
     fn requests_and_limits_keep_their_rules() {
         type Entries = &'static [(&'static str, &'static str)];
         let table: &[(Entries, Entries, &str)] = &[
-            (
-                &[("cpu", "100m"), ("memory", "1Gi"), ("ephemeral-storage", "1Gi")],
-                &[],
-                "",
-            ),
+            (&[("cpu", "100m"), ("memory", "1Gi"), ("ephemeral-storage", "1Gi")], &[], ""),
             (&[("cpu", "2")], &[("cpu", "2000m")], ""),
             (
                 &[("cpu", "2")],
@@ -186,21 +163,15 @@ mod tests {
                 ..ResourceRequirements::default()
             };
             let errors = validate_requirements(&requirements, &Path::new("r"));
-            let text = if errors.is_empty() {
-                String::new()
-            } else {
-                errors.to_string()
-            };
+            let text = if errors.is_empty() { String::new() } else { errors.to_string() };
             assert_eq!(text, *expected);
         }
     }
 
     #[test]
     fn a_text_that_is_no_quantity_is_named() {
-        let requirements = ResourceRequirements {
-            limits: mk_list(&[("cpu", "much")]),
-            ..ResourceRequirements::default()
-        };
+        let requirements =
+            ResourceRequirements { limits: mk_list(&[("cpu", "much")]), ..ResourceRequirements::default() };
         let errors = validate_requirements(&requirements, &Path::new("r")).to_string();
         assert!(
             errors.starts_with("r.limits[cpu]: Invalid value: \"much\": quantities must match"),

@@ -20,8 +20,7 @@ pub fn set_defaults(service: &mut Service) {
         fill(&mut spec.external_traffic_policy, "Cluster");
     }
     if outside || spec.r#type == kind::CLUSTER_IP {
-        spec.internal_traffic_policy
-            .get_or_insert_with(|| "Cluster".to_owned());
+        spec.internal_traffic_policy.get_or_insert_with(|| "Cluster".to_owned());
     }
     if spec.r#type == kind::LOAD_BALANCER {
         spec.allocate_load_balancer_node_ports.get_or_insert(true);
@@ -38,11 +37,7 @@ fn set_affinity(spec: &mut ServiceSpec) {
         "None" => spec.session_affinity_config = None,
         "ClientIP" => {
             let config = spec.session_affinity_config.get_or_insert_default();
-            config
-                .client_ip
-                .get_or_insert_default()
-                .timeout_seconds
-                .get_or_insert(AFFINITY_SECONDS);
+            config.client_ip.get_or_insert_default().timeout_seconds.get_or_insert(AFFINITY_SECONDS);
         }
         _ => {}
     }
@@ -71,14 +66,9 @@ fn set_addresses(spec: &mut ServiceSpec) {
     } else if spec.cluster_ips.is_empty() {
         spec.cluster_ips = vec![spec.cluster_ip.clone()];
     }
-    spec.ip_family_policy
-        .get_or_insert_with(|| "SingleStack".to_owned());
+    spec.ip_family_policy.get_or_insert_with(|| "SingleStack".to_owned());
     if spec.ip_families.is_empty() {
-        let family = if spec.cluster_ip.contains(':') {
-            "IPv6"
-        } else {
-            "IPv4"
-        };
+        let family = if spec.cluster_ip.contains(':') { "IPv6" } else { "IPv4" };
         spec.ip_families.push(family.to_owned());
     }
 }

@@ -25,10 +25,7 @@ pub(super) fn validate(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) 
             errors.push(FieldError::duplicate(&path.child("name"), port.name.as_str()));
         }
         if !numbered.insert((port.protocol.as_str(), port.port)) {
-            errors.push(FieldError::duplicate(
-                &path,
-                format!("{}/{}", port.port, port.protocol),
-            ));
+            errors.push(FieldError::duplicate(&path, format!("{}/{}", port.port, port.protocol)));
         }
         if port.node_port != 0 && !on_nodes.insert((port.protocol.as_str(), port.node_port)) {
             errors.push(FieldError::duplicate(&path.child("nodePort"), port.node_port));
@@ -47,11 +44,7 @@ fn validate_port(port: &ServicePort, spec: &ServiceSpec, path: &Path, errors: &m
     checks::one_of(&port.protocol, checks::PROTOCOLS, &path.child("protocol"), errors);
     checks::port_or_name(&port.target_port, &path.child("targetPort"), errors);
     if let Some(protocol) = &port.app_protocol {
-        errors.push_invalid(
-            &path.child("appProtocol"),
-            protocol,
-            names::qualified_name(protocol),
-        );
+        errors.push_invalid(&path.child("appProtocol"), protocol, names::qualified_name(protocol));
     }
     let is_kind = |kind: &str| spec.r#type == kind;
     if is_kind(kind::LOAD_BALANCER) && port.port == KUBELET_PORT {
@@ -61,15 +54,9 @@ fn validate_port(port: &ServicePort, spec: &ServiceSpec, path: &Path, errors: &m
     if port.node_port != 0 {
         let node_port = path.child("nodePort");
         if is_kind(kind::CLUSTER_IP) {
-            errors.push(FieldError::forbidden(
-                &node_port,
-                "may not be used when `type` is 'ClusterIP'",
-            ));
+            errors.push(FieldError::forbidden(&node_port, "may not be used when `type` is 'ClusterIP'"));
         } else if is_kind(kind::EXTERNAL_NAME) {
-            errors.push(FieldError::forbidden(
-                &node_port,
-                "may not be used when `type` is 'ExternalName'",
-            ));
+            errors.push(FieldError::forbidden(&node_port, "may not be used when `type` is 'ExternalName'"));
         } else {
             checks::port(port.node_port, &node_port, errors);
         }

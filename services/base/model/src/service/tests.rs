@@ -14,17 +14,8 @@ fn mk(patch: Value) -> Service {
 fn a_bare_service_gets_its_defaults() {
     let service = mk_service();
     let spec = &service.spec;
-    assert_eq!(
-        (spec.session_affinity.as_str(), spec.r#type.as_str()),
-        ("None", "ClusterIP")
-    );
-    assert_eq!(
-        (
-            spec.ports[0].protocol.as_str(),
-            spec.ports[0].target_port.as_int()
-        ),
-        ("TCP", Some(80))
-    );
+    assert_eq!((spec.session_affinity.as_str(), spec.r#type.as_str()), ("None", "ClusterIP"));
+    assert_eq!((spec.ports[0].protocol.as_str(), spec.ports[0].target_port.as_int()), ("TCP", Some(80)));
     assert_eq!(spec.internal_traffic_policy.as_deref(), Some("Cluster"));
     assert_eq!(
         (spec.ip_families.join(" "), spec.ip_family_policy.as_deref()),
@@ -60,10 +51,7 @@ fn services_keep_their_rules() {
     let table = [
         (json!({}), ""),
         (ports(json!([])), "spec.ports: Required value"),
-        (
-            json!({"spec": {"ports": [], "clusterIP": "None", "clusterIPs": ["None"]}}),
-            "",
-        ),
+        (json!({"spec": {"ports": [], "clusterIP": "None", "clusterIPs": ["None"]}}), ""),
         (
             json!({"spec": {"type": "Magic"}}),
             "spec.type: Unsupported value: \"Magic\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \"NodePort\"",
@@ -84,10 +72,7 @@ fn services_keep_their_rules() {
             ports(json!([{"port": 80, "nodePort": 30000}])),
             "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
         ),
-        (
-            ports(json!([{"port": 80, "name": "a"}, {"port": 81}])),
-            "spec.ports[1].name: Required value",
-        ),
+        (ports(json!([{"port": 80, "name": "a"}, {"port": 81}])), "spec.ports[1].name: Required value"),
         (
             ports(json!([{"port": 80, "name": "a"}, {"port": 81, "name": "a"}])),
             "spec.ports[1].name: Duplicate value: \"a\"",
@@ -96,10 +81,7 @@ fn services_keep_their_rules() {
             ports(json!([{"port": 80, "name": "a"}, {"port": 80, "name": "b"}])),
             "spec.ports[1]: Duplicate value: \"80/TCP\"",
         ),
-        (
-            ports(json!([{"port": 80, "name": "a"}, {"port": 80, "name": "b", "protocol": "UDP"}])),
-            "",
-        ),
+        (ports(json!([{"port": 80, "name": "a"}, {"port": 80, "name": "b", "protocol": "UDP"}])), ""),
         (
             json!({"spec": {"type": "NodePort", "ports": [
                 {"port": 80, "name": "a", "nodePort": 30000}, {"port": 81, "name": "b", "nodePort": 30000},
@@ -158,13 +140,7 @@ fn services_keep_their_rules() {
 
 #[test]
 fn names_are_dns_1035_labels() {
-    for (name, good) in [
-        ("web", true),
-        ("web-1", true),
-        ("1web", false),
-        ("a.b", false),
-        ("Web", false),
-    ] {
+    for (name, good) in [("web", true), ("web-1", true), ("1web", false), ("a.b", false), ("Web", false)] {
         let service = mk(json!({"metadata": {"name": name}}));
         assert_eq!(validate(&service).is_empty(), good, "{name}");
     }
@@ -177,20 +153,8 @@ fn questions_follow_type_and_address() {
     // (patch, has address, needs address, headless, needs node ports)
     let table = [
         (json!({}), true, true, false, false),
-        (
-            json!({"spec": {"clusterIP": null, "clusterIPs": null}}),
-            false,
-            true,
-            false,
-            false,
-        ),
-        (
-            json!({"spec": {"clusterIP": "None", "clusterIPs": null}}),
-            false,
-            false,
-            true,
-            false,
-        ),
+        (json!({"spec": {"clusterIP": null, "clusterIPs": null}}), false, true, false, false),
+        (json!({"spec": {"clusterIP": "None", "clusterIPs": null}}), false, false, true, false),
         (json!({"spec": {"type": "NodePort"}}), true, true, false, true),
         (json!({"spec": {"type": "LoadBalancer"}}), true, true, false, true),
         (
@@ -224,10 +188,7 @@ fn questions_follow_type_and_address() {
 fn a_selector_selects_in_its_namespace() {
     let service = mk_service();
     assert!(selects(&service, &mk_pod()));
-    assert!(!selects(
-        &service,
-        &with(&mk_pod(), json!({"metadata": {"namespace": "x"}}))
-    ));
+    assert!(!selects(&service, &with(&mk_pod(), json!({"metadata": {"namespace": "x"}}))));
     let none = mk(json!({"spec": {"selector": null}}));
     assert!(!selects(&none, &mk_pod()) && selector(&none).is_none() && !has_selector(&none));
     assert!(selector(&service).is_some_and(|selector| selector.matches(&mk_pod().metadata.labels)));
@@ -244,37 +205,24 @@ fn an_update_keeps_what_was_allocated() {
         new
     };
     let same = update(json!({}));
-    assert_eq!(
-        (same.spec.cluster_ip.as_str(), same.spec.cluster_ips.len()),
-        ("10.0.0.5", 1)
-    );
+    assert_eq!((same.spec.cluster_ip.as_str(), same.spec.cluster_ips.len()), ("10.0.0.5", 1));
     assert_eq!(same.spec.ports[0].node_port, 30080);
     assert_eq!(text(&validate_update(&same, &old)), "");
     let moved = update(json!({"spec": {"ports": [{"port": 81}]}}));
-    assert_eq!(
-        moved.spec.ports[0].node_port, 0,
-        "another port has no node port yet"
-    );
+    assert_eq!(moved.spec.ports[0].node_port, 0, "another port has no node port yet");
     let taken = update(
         json!({"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "b", "nodePort": 30080}]}}),
     );
-    assert_eq!(
-        (taken.spec.ports[0].node_port, taken.spec.ports[1].node_port),
-        (0, 30080)
-    );
+    assert_eq!((taken.spec.ports[0].node_port, taken.spec.ports[1].node_port), (0, 30080));
 }
 
 #[test]
 fn a_new_type_drops_what_it_cannot_have() {
-    let old = mk(
-        json!({"spec": {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]},
-        "status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}}),
-    );
-    for (kind, address, node_port) in [
-        ("ClusterIP", "10.0.0.5", 0),
-        ("NodePort", "10.0.0.5", 30080),
-        ("ExternalName", "", 0),
-    ] {
+    let old = mk(json!({"spec": {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}}));
+    for (kind, address, node_port) in
+        [("ClusterIP", "10.0.0.5", 0), ("NodePort", "10.0.0.5", 30080), ("ExternalName", "", 0)]
+    {
         let mut new = with(&old, json!({"spec": {"type": kind, "externalName": "a.b"}}));
         set_defaults(&mut new);
         prepare_update(&mut new, &old);
@@ -307,23 +255,14 @@ fn an_address_stays_while_the_type_needs_it() {
 fn only_a_load_balancer_has_ingress() {
     let ingress = json!({"status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}});
     let balancer = mk(json!({"spec": {"type": "LoadBalancer"}}));
-    assert_eq!(
-        text(&validate_status_update(
-            &with(&balancer, ingress.clone()),
-            &balancer
-        )),
-        ""
-    );
+    assert_eq!(text(&validate_status_update(&with(&balancer, ingress.clone()), &balancer)), "");
     let plain = mk_service();
     let found = text(&validate_status_update(&with(&plain, ingress), &plain));
     assert_eq!(
         found,
         "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is \"LoadBalancer\""
     );
-    let wrong = with(
-        &balancer,
-        json!({"status": {"loadBalancer": {"ingress": [{"hostname": "1.2.3.4"}]}}}),
-    );
+    let wrong = with(&balancer, json!({"status": {"loadBalancer": {"ingress": [{"hostname": "1.2.3.4"}]}}}));
     assert_eq!(validate_status_update(&wrong, &balancer).len(), 1);
 }
 

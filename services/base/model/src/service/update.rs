@@ -73,17 +73,9 @@ fn drop_needless(new: &mut Service, old: &Service) {
 }
 
 fn keep_node_ports(new: &mut ServiceSpec, old: &ServiceSpec) {
-    let taken: Vec<i32> = new
-        .ports
-        .iter()
-        .map(|port| port.node_port)
-        .filter(|port| *port != 0)
-        .collect();
+    let taken: Vec<i32> = new.ports.iter().map(|port| port.node_port).filter(|port| *port != 0).collect();
     for port in new.ports.iter_mut().filter(|port| port.node_port == 0) {
-        let same = old
-            .ports
-            .iter()
-            .find(|old| old.port == port.port && old.protocol == port.protocol);
+        let same = old.ports.iter().find(|old| old.port == port.port && old.protocol == port.protocol);
         if let Some(old) = same.filter(|old| !taken.contains(&old.node_port)) {
             port.node_port = old.node_port;
         }
@@ -134,19 +126,12 @@ pub fn validate_status_update(new: &Service, old: &Service) -> ErrorList {
             errors.push_invalid(&path.child("hostname"), &ingress.hostname, wrong);
             if ingress.hostname.parse::<std::net::IpAddr>().is_ok() {
                 let why = "must be a DNS name, not an IP address";
-                errors.push(FieldError::invalid(
-                    &path.child("hostname"),
-                    ingress.hostname.as_str(),
-                    why,
-                ));
+                errors.push(FieldError::invalid(&path.child("hostname"), ingress.hostname.as_str(), why));
             }
         }
     }
     if !new.status.load_balancer.ingress.is_empty() && new.spec.r#type != kind::LOAD_BALANCER {
-        errors.push(FieldError::forbidden(
-            &path,
-            "may only be used when `spec.type` is \"LoadBalancer\"",
-        ));
+        errors.push(FieldError::forbidden(&path, "may only be used when `spec.type` is \"LoadBalancer\""));
     }
     errors
 }

@@ -6,12 +6,7 @@ use super::{HEADLESS, kind, ports};
 use crate::field::{ErrorList, FieldError, Path};
 use crate::{checks, meta, names};
 
-const KINDS: &[&str] = &[
-    kind::CLUSTER_IP,
-    kind::EXTERNAL_NAME,
-    kind::LOAD_BALANCER,
-    kind::NODE_PORT,
-];
+const KINDS: &[&str] = &[kind::CLUSTER_IP, kind::EXTERNAL_NAME, kind::LOAD_BALANCER, kind::NODE_PORT];
 const AFFINITIES: &[&str] = &["ClientIP", "None"];
 const TRAFFIC_POLICIES: &[&str] = &["Cluster", "Local"];
 /// A day: the longest that a client may stay with one pod.
@@ -19,12 +14,7 @@ const MAX_AFFINITY_SECONDS: i32 = 86_400;
 
 /// Checks a service. Call [`super::set_defaults`] first.
 pub fn validate(service: &Service) -> ErrorList {
-    let mut errors = meta::validate(
-        &service.metadata,
-        true,
-        names::dns1035_label,
-        &Path::new("metadata"),
-    );
+    let mut errors = meta::validate(&service.metadata, true, names::dns1035_label, &Path::new("metadata"));
     let (spec, path) = (&service.spec, Path::new("spec"));
     checks::one_of(&spec.r#type, KINDS, &path.child("type"), &mut errors);
     ports::validate(spec, &path.child("ports"), &mut errors);
@@ -38,17 +28,9 @@ pub fn validate(service: &Service) -> ErrorList {
 }
 
 fn validate_affinity(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
-    checks::one_of(
-        &spec.session_affinity,
-        AFFINITIES,
-        &path.child("sessionAffinity"),
-        errors,
-    );
+    checks::one_of(&spec.session_affinity, AFFINITIES, &path.child("sessionAffinity"), errors);
     let path = path.child("sessionAffinityConfig");
-    let client = spec
-        .session_affinity_config
-        .as_ref()
-        .and_then(|config| config.client_ip.as_ref());
+    let client = spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref());
     match (spec.session_affinity.as_str(), client) {
         ("None", Some(_)) => {
             let why = "must not be set when session affinity is None";
@@ -62,10 +44,9 @@ fn validate_affinity(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
                 errors.push(FieldError::invalid(&path, seconds, why));
             }
         }
-        ("ClientIP", None) => errors.push(FieldError::required(
-            &path,
-            "when session affinity type is ClientIP",
-        )),
+        ("ClientIP", None) => {
+            errors.push(FieldError::required(&path, "when session affinity type is ClientIP"))
+        }
         _ => {}
     }
 }
@@ -74,10 +55,7 @@ fn validate_addresses(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     let list = path.child("clusterIPs");
     if spec.r#type == kind::EXTERNAL_NAME {
         if !spec.cluster_ips.is_empty() || !spec.cluster_ip.is_empty() {
-            errors.push(FieldError::forbidden(
-                &list,
-                "may not be set for ExternalName services",
-            ));
+            errors.push(FieldError::forbidden(&list, "may not be set for ExternalName services"));
         }
         return;
     }
@@ -102,12 +80,7 @@ fn validate_addresses(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
         checks::one_of(family, &["IPv4", "IPv6"], &families.index(index), errors);
     }
     let policies = &["PreferDualStack", "RequireDualStack", "SingleStack"];
-    checks::none_or_one_of(
-        spec.ip_family_policy.as_deref(),
-        policies,
-        &path.child("ipFamilyPolicy"),
-        errors,
-    );
+    checks::none_or_one_of(spec.ip_family_policy.as_deref(), policies, &path.child("ipFamilyPolicy"), errors);
     for (index, address) in spec.external_ips.iter().enumerate() {
         checks::reachable_ip(address, &path.child("externalIPs").index(index), errors);
     }
@@ -126,22 +99,14 @@ fn validate_external_name(spec: &ServiceSpec, path: &Path, errors: &mut ErrorLis
 
 fn validate_traffic(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
     let internal = path.child("internalTrafficPolicy");
-    checks::none_or_one_of(
-        spec.internal_traffic_policy.as_deref(),
-        TRAFFIC_POLICIES,
-        &internal,
-        errors,
-    );
+    checks::none_or_one_of(spec.internal_traffic_policy.as_deref(), TRAFFIC_POLICIES, &internal, errors);
     let external = path.child("externalTrafficPolicy");
     let policy = spec.external_traffic_policy.as_str();
     let outside = matches!(spec.r#type.as_str(), kind::NODE_PORT | kind::LOAD_BALANCER)
         || !spec.external_ips.is_empty();
     if policy.is_empty() {
         if outside && spec.r#type != kind::EXTERNAL_NAME {
-            errors.push(FieldError::required(
-                &external,
-                "for externally-accessible services",
-            ));
+            errors.push(FieldError::required(&external, "for externally-accessible services"));
         }
     } else if !outside {
         errors.push(FieldError::invalid(
@@ -171,15 +136,9 @@ fn validate_load_balancer(spec: &ServiceSpec, path: &Path, errors: &mut ErrorLis
     }
     let only = "may only be used when `type` is 'LoadBalancer'";
     let given = [
-        (
-            "loadBalancerSourceRanges",
-            !spec.load_balancer_source_ranges.is_empty(),
-        ),
+        ("loadBalancerSourceRanges", !spec.load_balancer_source_ranges.is_empty()),
         ("loadBalancerClass", spec.load_balancer_class.is_some()),
-        (
-            "allocateLoadBalancerNodePorts",
-            spec.allocate_load_balancer_node_ports.is_some(),
-        ),
+        ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports.is_some()),
     ];
     for (name, _) in given.into_iter().filter(|(_, given)| *given && !is_load_balancer) {
         errors.push(FieldError::forbidden(&path.child(name), only));
@@ -189,10 +148,6 @@ fn validate_load_balancer(spec: &ServiceSpec, path: &Path, errors: &mut ErrorLis
         errors.push(FieldError::required(&path, ""));
     }
     if let Some(class) = &spec.load_balancer_class {
-        errors.push_invalid(
-            &path.child("loadBalancerClass"),
-            class,
-            names::qualified_name(class),
-        );
+        errors.push_invalid(&path.child("loadBalancerClass"), class, names::qualified_name(class));
     }
 }

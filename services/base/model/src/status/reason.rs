@@ -92,12 +92,7 @@ struct Row {
 }
 
 const fn row(reason: Reason, word: &'static str, http: u16, grpc: i32) -> Row {
-    Row {
-        reason,
-        word,
-        http,
-        grpc,
-    }
+    Row { reason, word, http, grpc }
 }
 
 /// In the order of the enum. For an HTTP or gRPC code that several reasons share, `from_http` and
@@ -114,47 +109,17 @@ const TABLE: [Row; 20] = [
     // 500 and not 503 or 504: so it is in Kubernetes, and clients look at the reason.
     row(Reason::ServerTimeout, "ServerTimeout", 500, grpc::UNAVAILABLE),
     row(Reason::Timeout, "Timeout", 504, grpc::DEADLINE_EXCEEDED),
-    row(
-        Reason::TooManyRequests,
-        "TooManyRequests",
-        429,
-        grpc::RESOURCE_EXHAUSTED,
-    ),
+    row(Reason::TooManyRequests, "TooManyRequests", 429, grpc::RESOURCE_EXHAUSTED),
     row(Reason::BadRequest, "BadRequest", 400, grpc::INVALID_ARGUMENT),
     // The resource lacks the verb, as a service lacks a method.
-    row(
-        Reason::MethodNotAllowed,
-        "MethodNotAllowed",
-        405,
-        grpc::UNIMPLEMENTED,
-    ),
+    row(Reason::MethodNotAllowed, "MethodNotAllowed", 405, grpc::UNIMPLEMENTED),
     // The two media types are values in the request that another value would cure.
-    row(
-        Reason::NotAcceptable,
-        "NotAcceptable",
-        406,
-        grpc::INVALID_ARGUMENT,
-    ),
-    row(
-        Reason::RequestEntityTooLarge,
-        "RequestEntityTooLarge",
-        413,
-        grpc::RESOURCE_EXHAUSTED,
-    ),
-    row(
-        Reason::UnsupportedMediaType,
-        "UnsupportedMediaType",
-        415,
-        grpc::INVALID_ARGUMENT,
-    ),
+    row(Reason::NotAcceptable, "NotAcceptable", 406, grpc::INVALID_ARGUMENT),
+    row(Reason::RequestEntityTooLarge, "RequestEntityTooLarge", 413, grpc::RESOURCE_EXHAUSTED),
+    row(Reason::UnsupportedMediaType, "UnsupportedMediaType", 415, grpc::INVALID_ARGUMENT),
     row(Reason::InternalError, "InternalError", 500, grpc::INTERNAL),
     row(Reason::Expired, "Expired", 410, grpc::OUT_OF_RANGE),
-    row(
-        Reason::ServiceUnavailable,
-        "ServiceUnavailable",
-        503,
-        grpc::UNAVAILABLE,
-    ),
+    row(Reason::ServiceUnavailable, "ServiceUnavailable", 503, grpc::UNAVAILABLE),
     row(Reason::NotImplemented, "NotImplemented", 501, grpc::UNIMPLEMENTED),
 ];
 
@@ -196,10 +161,9 @@ impl Reason {
             409 => Self::Conflict,
             410 => Self::Expired,
             500 => Self::InternalError,
-            code => TABLE
-                .iter()
-                .find(|row| i32::from(row.http) == code)
-                .map_or(Self::Unknown, |row| row.reason),
+            code => {
+                TABLE.iter().find(|row| i32::from(row.http) == code).map_or(Self::Unknown, |row| row.reason)
+            }
         }
     }
 
@@ -214,10 +178,7 @@ impl Reason {
             grpc::UNIMPLEMENTED => Self::NotImplemented,
             grpc::UNAVAILABLE => Self::ServiceUnavailable,
             grpc::DATA_LOSS | grpc::UNKNOWN => Self::InternalError,
-            code => TABLE
-                .iter()
-                .find(|row| row.grpc == code)
-                .map_or(Self::Unknown, |row| row.reason),
+            code => TABLE.iter().find(|row| row.grpc == code).map_or(Self::Unknown, |row| row.reason),
         }
     }
 
@@ -271,9 +232,7 @@ mod tests {
 
     #[test]
     fn every_grpc_failure_has_a_reason() {
-        let unknown: Vec<_> = (1..=16)
-            .filter(|code| Reason::from_grpc(*code) == Reason::Unknown)
-            .collect();
+        let unknown: Vec<_> = (1..=16).filter(|code| Reason::from_grpc(*code) == Reason::Unknown).collect();
         assert_eq!(unknown, [] as [i32; 0]);
     }
 }

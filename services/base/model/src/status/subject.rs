@@ -34,10 +34,7 @@ impl<'a> From<&'a str> for GroupResource<'a> {
 
 impl From<&'static Kind> for GroupResource<'static> {
     fn from(kind: &'static Kind) -> Self {
-        Self {
-            group: kind.group,
-            resource: kind.plural,
-        }
+        Self { group: kind.group, resource: kind.plural }
     }
 }
 
@@ -57,10 +54,7 @@ impl<'a> From<&'a str> for GroupKind<'a> {
 
 impl From<&'static Kind> for GroupKind<'static> {
     fn from(kind: &'static Kind) -> Self {
-        Self {
-            group: kind.group,
-            kind: kind.kind,
-        }
+        Self { group: kind.group, kind: kind.kind }
     }
 }
 

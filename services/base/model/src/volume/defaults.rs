@@ -37,15 +37,8 @@ pub fn set_defaults(volume: &mut Volume) {
         disk.fs_type.get_or_insert_with(|| "ext4".to_owned());
         disk.read_only.get_or_insert(false);
     }
-    if let Some(claim) = source
-        .ephemeral
-        .as_mut()
-        .and_then(|one| one.volume_claim_template.as_mut())
-    {
-        claim
-            .spec
-            .volume_mode
-            .get_or_insert_with(|| "Filesystem".to_owned());
+    if let Some(claim) = source.ephemeral.as_mut().and_then(|one| one.volume_claim_template.as_mut()) {
+        claim.spec.volume_mode.get_or_insert_with(|| "Filesystem".to_owned());
     }
     if let Some(image) = &mut source.image
         && image.pull_policy.is_empty()

@@ -10,13 +10,8 @@ use crate::field::{ErrorList, FieldError, Path};
 use crate::{checks, container, names};
 
 /// Fields of the pod that a file can show.
-const FILE_FIELDS: &[&str] = &[
-    "metadata.annotations",
-    "metadata.labels",
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-];
+const FILE_FIELDS: &[&str] =
+    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
 
 const MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
 
@@ -54,10 +49,7 @@ pub(super) fn validate_facts(files: &[DownwardApiVolumeFile], path: &Path, error
                 errors.push(FieldError::invalid(path, "resource", why));
             }
             (None, None) => {
-                errors.push(FieldError::required(
-                    path,
-                    "one of fieldRef and resourceFieldRef is required",
-                ));
+                errors.push(FieldError::required(path, "one of fieldRef and resourceFieldRef is required"));
             }
         }
         validate_mode(file.mode, &path.child("mode"), errors);
@@ -107,10 +99,7 @@ fn validate_projection(source: &VolumeProjection, path: &Path, errors: &mut Erro
     match given.into_iter().filter(|given| *given).count() {
         0 => errors.push(FieldError::required(path, "must specify a projection type")),
         1 => {}
-        _ => errors.push(FieldError::forbidden(
-            path,
-            "may not specify more than 1 volume type per source",
-        )),
+        _ => errors.push(FieldError::forbidden(path, "may not specify more than 1 volume type per source")),
     }
 }
 
@@ -132,14 +121,8 @@ fn validate_token(token: &ServiceAccountTokenProjection, path: &Path, errors: &m
 
 fn places_of(source: &VolumeProjection) -> Vec<&str> {
     let items = source.secret.iter().flat_map(|secret| &secret.items);
-    let items = items
-        .chain(source.config_map.iter().flat_map(|map| &map.items))
-        .map(|item| &item.path);
-    let facts = source
-        .downward_api
-        .iter()
-        .flat_map(|facts| &facts.items)
-        .map(|file| &file.path);
+    let items = items.chain(source.config_map.iter().flat_map(|map| &map.items)).map(|item| &item.path);
+    let facts = source.downward_api.iter().flat_map(|facts| &facts.items).map(|file| &file.path);
     let tokens = source.service_account_token.iter().map(|token| &token.path);
     items.chain(facts).chain(tokens).map(String::as_str).collect()
 }

@@ -10,16 +10,8 @@ use crate::container::PULL_POLICIES;
 use crate::field::{ErrorList, FieldError, Path};
 use crate::{checks, resources};
 
-const HOST_PATH_TYPES: &[&str] = &[
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-];
+const HOST_PATH_TYPES: &[&str] =
+    &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 
 /// Checks the one source at `path`.
 pub(super) fn validate(source: &VolumeSource, path: &Path, errors: &mut ErrorList) {
@@ -48,12 +40,7 @@ fn validate_plain(source: &VolumeSource, path: &Path, errors: &mut ErrorList) {
     }
     if let Some(image) = &source.image {
         checks::given(&image.reference, &path.child("reference"), errors);
-        checks::one_of(
-            &image.pull_policy,
-            PULL_POLICIES,
-            &path.child("pullPolicy"),
-            errors,
-        );
+        checks::one_of(&image.pull_policy, PULL_POLICIES, &path.child("pullPolicy"), errors);
     }
 }
 
@@ -139,72 +126,37 @@ fn validate_drivers(source: &VolumeSource, path: &Path, errors: &mut ErrorList) 
     };
     given(source.cinder.as_ref().map(|one| &one.volume_id), "volumeID");
     given(source.flex_volume.as_ref().map(|one| &one.driver), "driver");
-    given(
-        source.azure_file.as_ref().map(|one| &one.secret_name),
-        "secretName",
-    );
+    given(source.azure_file.as_ref().map(|one| &one.secret_name), "secretName");
     given(source.azure_file.as_ref().map(|one| &one.share_name), "shareName");
     given(source.azure_disk.as_ref().map(|one| &one.disk_name), "diskName");
     given(source.azure_disk.as_ref().map(|one| &one.disk_uri), "diskURI");
-    given(
-        source.vsphere_volume.as_ref().map(|one| &one.volume_path),
-        "volumePath",
-    );
-    given(
-        source.photon_persistent_disk.as_ref().map(|one| &one.pd_id),
-        "pdID",
-    );
-    given(
-        source.portworx_volume.as_ref().map(|one| &one.volume_id),
-        "volumeID",
-    );
+    given(source.vsphere_volume.as_ref().map(|one| &one.volume_path), "volumePath");
+    given(source.photon_persistent_disk.as_ref().map(|one| &one.pd_id), "pdID");
+    given(source.portworx_volume.as_ref().map(|one| &one.volume_id), "volumeID");
     given(source.quobyte.as_ref().map(|one| &one.registry), "registry");
     given(source.quobyte.as_ref().map(|one| &one.volume), "volume");
     given(source.scale_io.as_ref().map(|one| &one.gateway), "gateway");
     given(source.scale_io.as_ref().map(|one| &one.system), "system");
     given(source.scale_io.as_ref().map(|one| &one.volume_name), "volumeName");
-    given(
-        source.storageos.as_ref().map(|one| &one.volume_name),
-        "volumeName",
-    );
+    given(source.storageos.as_ref().map(|one| &one.volume_name), "volumeName");
     given(source.csi.as_ref().map(|one| &one.driver), "driver");
-    if let Some(secret) = source
-        .csi
-        .as_ref()
-        .and_then(|csi| csi.node_publish_secret_ref.as_ref())
-    {
-        validate_reference(
-            &secret.name,
-            &path.child("nodePublishSecretRef").child("name"),
-            errors,
-        );
+    if let Some(secret) = source.csi.as_ref().and_then(|csi| csi.node_publish_secret_ref.as_ref()) {
+        validate_reference(&secret.name, &path.child("nodePublishSecretRef").child("name"), errors);
     }
     if let Some(flocker) = &source.flocker
         && flocker.dataset_name.is_empty() == flocker.dataset_uuid.is_empty()
     {
-        errors.push(FieldError::required(
-            path,
-            "one of datasetName and datasetUUID is required",
-        ));
+        errors.push(FieldError::required(path, "one of datasetName and datasetUUID is required"));
     }
 }
 
 fn validate_empty_dir(directory: &EmptyDirVolumeSource, path: &Path, errors: &mut ErrorList) {
     if let Some(limit) = &directory.size_limit {
-        resources::validate_amount(
-            resources::EPHEMERAL_STORAGE,
-            limit,
-            &path.child("sizeLimit"),
-            errors,
-        );
+        resources::validate_amount(resources::EPHEMERAL_STORAGE, limit, &path.child("sizeLimit"), errors);
     }
     let medium = directory.medium.as_str();
     if !matches!(medium, "" | "Memory" | "HugePages") && !medium.starts_with("HugePages-") {
-        errors.push(FieldError::not_supported(
-            &path.child("medium"),
-            medium,
-            &["", "HugePages", "Memory"],
-        ));
+        errors.push(FieldError::not_supported(&path.child("medium"), medium, &["", "HugePages", "Memory"]));
     }
 }
 
@@ -213,23 +165,14 @@ fn validate_host_path(host: &HostPathVolumeSource, path: &Path, errors: &mut Err
         "" => errors.push(FieldError::required(&path.child("path"), "")),
         given => checks::no_backsteps(given, &path.child("path"), errors),
     }
-    checks::none_or_one_of(
-        host.r#type.as_deref(),
-        HOST_PATH_TYPES,
-        &path.child("type"),
-        errors,
-    );
+    checks::none_or_one_of(host.r#type.as_deref(), HOST_PATH_TYPES, &path.child("type"), errors);
 }
 
 fn validate_nfs(nfs: &NfsVolumeSource, path: &Path, errors: &mut ErrorList) {
     checks::given(&nfs.server, &path.child("server"), errors);
     checks::given(&nfs.path, &path.child("path"), errors);
     if !nfs.path.starts_with('/') {
-        errors.push(FieldError::invalid(
-            &path.child("path"),
-            nfs.path.as_str(),
-            "must be an absolute path",
-        ));
+        errors.push(FieldError::invalid(&path.child("path"), nfs.path.as_str(), "must be an absolute path"));
     }
 }
 

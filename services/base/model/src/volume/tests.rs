@@ -26,19 +26,13 @@ fn names_are_labels_and_unique() {
     let check = |values: Value| text(&validate(&mk_volumes(values), &Path::new("volumes")));
     assert_eq!(check(json!([{"name": "a"}, {"name": "b"}])), "");
     assert_eq!(check(json!([{}])), "volumes[0].name: Required value");
-    assert_eq!(
-        check(json!([{"name": "a"}, {"name": "a"}])),
-        "volumes[1].name: Duplicate value: \"a\""
-    );
+    assert_eq!(check(json!([{"name": "a"}, {"name": "a"}])), "volumes[1].name: Duplicate value: \"a\"");
     assert!(check(json!([{"name": "A"}])).starts_with("volumes[0].name: Invalid value: \"A\""));
 }
 
 #[test]
 fn a_volume_without_a_source_is_an_empty_directory() {
-    assert_eq!(
-        kinds(&mk_volumes(json!([{"name": "v"}]))[0].volume_source),
-        ["emptyDir"]
-    );
+    assert_eq!(kinds(&mk_volumes(json!([{"name": "v"}]))[0].volume_source), ["emptyDir"]);
 }
 
 #[test]
@@ -50,30 +44,15 @@ fn files_get_their_permissions() {
         {"name": "p", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
     ]));
     let sources: Vec<_> = volumes.iter().map(|volume| &volume.volume_source).collect();
-    assert_eq!(
-        sources[0].secret.as_ref().and_then(|one| one.default_mode),
-        Some(0o644)
-    );
-    assert_eq!(
-        sources[1].config_map.as_ref().and_then(|one| one.default_mode),
-        Some(256)
-    );
+    assert_eq!(sources[0].secret.as_ref().and_then(|one| one.default_mode), Some(0o644));
+    assert_eq!(sources[1].config_map.as_ref().and_then(|one| one.default_mode), Some(256));
     let facts = sources[2].downward_api.as_ref().unwrap();
     assert_eq!(facts.default_mode, Some(0o644));
-    assert_eq!(
-        facts.items[0]
-            .field_ref
-            .as_ref()
-            .map(|one| one.api_version.as_str()),
-        Some("v1")
-    );
+    assert_eq!(facts.items[0].field_ref.as_ref().map(|one| one.api_version.as_str()), Some("v1"));
     let projected = sources[3].projected.as_ref().unwrap();
     let token = projected.sources[0].service_account_token.as_ref();
     assert_eq!(
-        (
-            projected.default_mode,
-            token.and_then(|one| one.expiration_seconds)
-        ),
+        (projected.default_mode, token.and_then(|one| one.expiration_seconds)),
         (Some(0o644), Some(3600))
     );
 }
@@ -83,10 +62,7 @@ fn each_source_keeps_its_rules() {
     let at = "volumes[0]";
     let lun = "must be between 0 and 255, inclusive";
     let table = [
-        (
-            json!({"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}),
-            String::new(),
-        ),
+        (json!({"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}), String::new()),
         (
             json!({"emptyDir": {"medium": "Tape"}}),
             format!(
@@ -97,26 +73,14 @@ fn each_source_keeps_its_rules() {
             json!({"emptyDir": {}, "hostPath": {"path": "/x"}}),
             format!("{at}.hostPath: Forbidden: may not specify more than 1 volume type"),
         ),
-        (
-            json!({"hostPath": {"path": "/x", "type": "Directory"}}),
-            String::new(),
-        ),
-        (
-            json!({"hostPath": {}}),
-            format!("{at}.hostPath.path: Required value"),
-        ),
+        (json!({"hostPath": {"path": "/x", "type": "Directory"}}), String::new()),
+        (json!({"hostPath": {}}), format!("{at}.hostPath.path: Required value")),
         (
             json!({"hostPath": {"path": "/a/../b"}}),
             format!("{at}.hostPath.path: Invalid value: \"/a/../b\": must not contain '..'"),
         ),
-        (
-            json!({"gitRepo": {}}),
-            format!("{at}.gitRepo.repository: Required value"),
-        ),
-        (
-            json!({"secret": {}}),
-            format!("{at}.secret.secretName: Required value"),
-        ),
+        (json!({"gitRepo": {}}), format!("{at}.gitRepo.repository: Required value")),
+        (json!({"secret": {}}), format!("{at}.secret.secretName: Required value")),
         (
             json!({"secret": {"secretName": "s", "items": [{"key": "k", "path": "/p"}]}}),
             format!("{at}.secret.items[0].path: Invalid value: \"/p\": must be a relative path"),
@@ -127,10 +91,7 @@ fn each_source_keeps_its_rules() {
                 "{at}.secret.defaultMode: Invalid value: 4096: must be a number between 0 and 0777 (octal), both inclusive"
             ),
         ),
-        (
-            json!({"configMap": {}}),
-            format!("{at}.configMap.name: Required value"),
-        ),
+        (json!({"configMap": {}}), format!("{at}.configMap.name: Required value")),
         (
             json!({"nfs": {"server": "s", "path": "p"}}),
             format!("{at}.nfs.path: Invalid value: \"p\": must be an absolute path"),
@@ -149,31 +110,16 @@ fn each_source_keeps_its_rules() {
             json!({"gcePersistentDisk": {"pdName": "d", "partition": 256}}),
             format!("{at}.gcePersistentDisk.partition: Invalid value: 256: {lun}"),
         ),
-        (
-            json!({"awsElasticBlockStore": {}}),
-            format!("{at}.awsElasticBlockStore.volumeID: Required value"),
-        ),
-        (
-            json!({"glusterfs": {"endpoints": "e"}}),
-            format!("{at}.glusterfs.path: Required value"),
-        ),
-        (
-            json!({"rbd": {"image": "i", "monitors": []}}),
-            format!("{at}.rbd.monitors: Required value"),
-        ),
+        (json!({"awsElasticBlockStore": {}}), format!("{at}.awsElasticBlockStore.volumeID: Required value")),
+        (json!({"glusterfs": {"endpoints": "e"}}), format!("{at}.glusterfs.path: Required value")),
+        (json!({"rbd": {"image": "i", "monitors": []}}), format!("{at}.rbd.monitors: Required value")),
         (
             json!({"persistentVolumeClaim": {}}),
             format!("{at}.persistentVolumeClaim.claimName: Required value"),
         ),
         (json!({"csi": {}}), format!("{at}.csi.driver: Required value")),
-        (
-            json!({"image": {}}),
-            format!("{at}.image.reference: Required value"),
-        ),
-        (
-            json!({"ephemeral": {}}),
-            format!("{at}.ephemeral.volumeClaimTemplate: Required value"),
-        ),
+        (json!({"image": {}}), format!("{at}.image.reference: Required value")),
+        (json!({"ephemeral": {}}), format!("{at}.ephemeral.volumeClaimTemplate: Required value")),
         (
             json!({"projected": {"sources": [{}]}}),
             format!("{at}.projected.sources[0]: Required value: must specify a projection type"),

@@ -37,10 +37,8 @@ impl Archive {
         let content = hash(format!("{layer_hash} {}", Value::Object(config.clone())).as_bytes());
         config.insert("Labels".to_owned(), json!({ CONTENT_LABEL: content }));
         let image = image_json(config, &layer_hash).to_string();
-        let (image_path, layer_path) = (
-            format!("{}.json", hash(image.as_bytes())),
-            format!("{layer_hash}/layer.tar"),
-        );
+        let (image_path, layer_path) =
+            (format!("{}.json", hash(image.as_bytes())), format!("{layer_hash}/layer.tar"));
         let manifest =
             json!([{ "Config": image_path, "RepoTags": [name], "Layers": [layer_path] }]).to_string();
         let mut archive = Builder::new(Vec::new());
@@ -49,27 +47,16 @@ impl Archive {
             (&layer_path, &layer),
             ("manifest.json", manifest.as_bytes()),
         ] {
-            archive.append_data(
-                &mut header(EntryType::Regular, 0o644, content.len()),
-                path,
-                content,
-            )?;
+            archive.append_data(&mut header(EntryType::Regular, 0o644, content.len()), path, content)?;
         }
-        Ok(Archive {
-            bytes: archive.into_inner()?,
-            content,
-        })
+        Ok(Archive { bytes: archive.into_inner()?, content })
     }
 }
 
 fn layer(files: &[ImageFile<'_>]) -> io::Result<Vec<u8>> {
     let mut layer = Builder::new(Vec::new());
     for directory in parents(files) {
-        layer.append_data(
-            &mut header(EntryType::Directory, 0o755, 0),
-            directory,
-            io::empty(),
-        )?;
+        layer.append_data(&mut header(EntryType::Directory, 0o755, 0), directory, io::empty())?;
     }
     for file in files {
         match file {
@@ -104,11 +91,7 @@ fn parents<'a>(files: &[ImageFile<'a>]) -> BTreeSet<&'a Path> {
         | ImageFile::Link { path, .. }
         | ImageFile::Directory { path, .. }) = file;
         let path = Path::new(relative(path));
-        parents.extend(
-            path.ancestors()
-                .skip(1)
-                .filter(|parent| !parent.as_os_str().is_empty()),
-        );
+        parents.extend(path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()));
         if matches!(file, ImageFile::Directory { .. }) {
             listed.insert(path);
         }
@@ -132,16 +115,9 @@ fn header(kind: EntryType, mode: u32, size: usize) -> Header {
 }
 
 fn container_config(config: &ImageConfig) -> Map<String, Value> {
-    let env: Vec<String> = config
-        .env
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    let ports: Map<String, Value> = config
-        .exposed_ports
-        .iter()
-        .map(|port| (port.clone(), json!({})))
-        .collect();
+    let env: Vec<String> = config.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let ports: Map<String, Value> =
+        config.exposed_ports.iter().map(|port| (port.clone(), json!({}))).collect();
     let mut object = Map::new();
     object.insert("Entrypoint".to_owned(), json!(config.entrypoint));
     object.insert("Cmd".to_owned(), json!(config.cmd));
@@ -181,36 +157,17 @@ mod tests {
     use super::*;
 
     const FILES: &[ImageFile<'_>] = &[
-        ImageFile::Regular {
-            path: "/usr/bin/tool",
-            mode: 0o755,
-            content: b"tool",
-        },
-        ImageFile::Link {
-            path: "bin",
-            target: "usr/bin",
-        },
-        ImageFile::Directory {
-            path: "/tmp",
-            mode: 0o1777,
-        },
-        ImageFile::Regular {
-            path: "/tmp/x",
-            mode: 0o600,
-            content: b"",
-        },
+        ImageFile::Regular { path: "/usr/bin/tool", mode: 0o755, content: b"tool" },
+        ImageFile::Link { path: "bin", target: "usr/bin" },
+        ImageFile::Directory { path: "/tmp", mode: 0o1777 },
+        ImageFile::Regular { path: "/tmp/x", mode: 0o600, content: b"" },
     ];
 
     fn paths(layer: &[u8]) -> Vec<(String, u32)> {
         let mut archive = tar::Archive::new(layer);
         let entries = archive.entries().unwrap().map(Result::unwrap);
         entries
-            .map(|entry| {
-                (
-                    entry.path().unwrap().display().to_string(),
-                    entry.header().mode().unwrap(),
-                )
-            })
+            .map(|entry| (entry.path().unwrap().display().to_string(), entry.header().mode().unwrap()))
             .collect()
     }
 
@@ -225,43 +182,22 @@ mod tests {
             ("tmp", 0o1777),
             ("tmp/x", 0o600),
         ];
-        assert_eq!(
-            paths(&layer),
-            expected.map(|(path, mode)| (path.to_owned(), mode))
-        );
+        assert_eq!(paths(&layer), expected.map(|(path, mode)| (path.to_owned(), mode)));
     }
 
     #[test]
     fn the_same_input_gives_the_same_bytes_and_any_change_another_hash() {
-        let config = ImageConfig {
-            entrypoint: vec!["/usr/bin/tool".into()],
-            ..ImageConfig::default()
-        };
+        let config = ImageConfig { entrypoint: vec!["/usr/bin/tool".into()], ..ImageConfig::default() };
         let one = Archive::build("a:1", FILES, &config).unwrap();
         assert_eq!(one.bytes, Archive::build("a:1", FILES, &config).unwrap().bytes);
-        assert_eq!(
-            one.content,
-            Archive::build("b:1", FILES, &config).unwrap().content
-        );
-        assert_ne!(
-            one.content,
-            Archive::build("a:1", &FILES[1..], &config).unwrap().content
-        );
-        assert_ne!(
-            one.content,
-            Archive::build("a:1", FILES, &ImageConfig::default())
-                .unwrap()
-                .content
-        );
+        assert_eq!(one.content, Archive::build("b:1", FILES, &config).unwrap().content);
+        assert_ne!(one.content, Archive::build("a:1", &FILES[1..], &config).unwrap().content);
+        assert_ne!(one.content, Archive::build("a:1", FILES, &ImageConfig::default()).unwrap().content);
     }
 
     #[test]
     fn paths_cannot_leave_the_image() {
-        let out = [ImageFile::Regular {
-            path: "../etc/passwd",
-            mode: 0o644,
-            content: b"",
-        }];
+        let out = [ImageFile::Regular { path: "../etc/passwd", mode: 0o644, content: b"" }];
         assert!(Archive::build("a:1", &out, &ImageConfig::default()).is_err());
     }
 }

@@ -30,20 +30,11 @@ pub(crate) fn body(owner: &Owner, spec: &ContainerSpec) -> Result<ContainerCreat
     limit(&mut host, &spec.resources);
     secure(&mut host, &spec.security);
     let mut body = ContainerCreateBody {
-        image: Some(if spec.image.is_empty() {
-            PAUSE_IMAGE.to_owned()
-        } else {
-            spec.image.clone()
-        }),
+        image: Some(if spec.image.is_empty() { PAUSE_IMAGE.to_owned() } else { spec.image.clone() }),
         // Docker drops the image's arguments by itself when the entrypoint is replaced.
         entrypoint: filled(&spec.command),
         cmd: filled(&spec.args),
-        env: Some(
-            spec.env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-        ),
+        env: Some(spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         working_dir: Some(spec.working_dir.clone()).filter(|dir| !dir.is_empty()),
         user: user(&spec.security),
         open_stdin: Some(spec.stdin),
@@ -54,23 +45,14 @@ pub(crate) fn body(owner: &Owner, spec: &ContainerSpec) -> Result<ContainerCreat
     };
     match &spec.process {
         Process::Infra(infra) => hold(&mut body, &mut host, infra),
-        Process::Join {
-            infra,
-            host_pid,
-            share_pid,
-            host_ipc,
-        } => {
+        Process::Join { infra, host_pid, share_pid, host_ipc } => {
             let joined = format!("container:{infra}");
             host.pid_mode = match (host_pid, share_pid) {
                 (true, _) => Some("host".to_owned()),
                 (false, true) => Some(joined.clone()),
                 (false, false) => None,
             };
-            host.ipc_mode = Some(if *host_ipc {
-                "host".to_owned()
-            } else {
-                joined.clone()
-            });
+            host.ipc_mode = Some(if *host_ipc { "host".to_owned() } else { joined.clone() });
             host.network_mode = Some(joined);
         }
     }
@@ -92,9 +74,8 @@ fn hold(body: &mut ContainerCreateBody, host: &mut HostConfig, infra: &Infra) {
     };
     body.hostname = Some(infra.hostname.clone());
     host.network_mode = Some("bridge".to_owned());
-    let lines = hosts
-        .iter()
-        .flat_map(|(address, names)| names.iter().map(move |name| format!("{name}:{address}")));
+    let lines =
+        hosts.iter().flat_map(|(address, names)| names.iter().map(move |name| format!("{name}:{address}")));
     host.extra_hosts = Some(lines.collect());
     let bindings = port_bindings(ports);
     body.exposed_ports = Some(bindings.keys().cloned().collect());
@@ -110,10 +91,7 @@ fn port_bindings(ports: &[PortMapping]) -> PortMap {
             host_port: Some(port.host_port.to_string()),
         });
     }
-    bindings
-        .into_iter()
-        .map(|(port, bindings)| (port, Some(bindings)))
-        .collect()
+    bindings.into_iter().map(|(port, bindings)| (port, Some(bindings))).collect()
 }
 
 fn mount(mount: &Mount) -> Result<DockerMount, RuntimeError> {
@@ -134,11 +112,8 @@ fn mount(mount: &Mount) -> Result<DockerMount, RuntimeError> {
         MountSource::Memory(bytes) => {
             let size_bytes = Some(signed(*bytes)).filter(|bytes| *bytes > 0);
             docker.typ = Some(MountType::TMPFS);
-            docker.tmpfs_options = Some(MountTmpfsOptions {
-                size_bytes,
-                mode: Some(MEMORY_MODE),
-                options: None,
-            });
+            docker.tmpfs_options =
+                Some(MountTmpfsOptions { size_bytes, mode: Some(MEMORY_MODE), options: None });
         }
     }
     Ok(docker)
@@ -160,9 +135,7 @@ fn secure(host: &mut HostConfig, security: &Security) {
     host.cap_add = filled(&security.add_capabilities);
     host.cap_drop = filled(&security.drop_capabilities);
     host.readonly_rootfs = Some(security.read_only_root);
-    host.security_opt = security
-        .no_new_privileges
-        .then(|| vec!["no-new-privileges".to_owned()]);
+    host.security_opt = security.no_new_privileges.then(|| vec!["no-new-privileges".to_owned()]);
 }
 
 /// `user:group` as Docker reads it. A group alone goes with root: Docker cannot keep the image's user and
@@ -181,10 +154,7 @@ fn log_config(limits: &LogLimits) -> HostConfigLogConfig {
         config.insert("max-size".to_owned(), limits.max_size.to_string());
         config.insert("max-file".to_owned(), limits.max_files.max(1).to_string());
     }
-    HostConfigLogConfig {
-        typ: Some("json-file".to_owned()),
-        config: Some(config),
-    }
+    HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config) }
 }
 
 fn filled(words: &[String]) -> Option<Vec<String>> {
@@ -202,10 +172,7 @@ mod tests {
     use crate::tests::{app, infra};
 
     fn owner() -> Owner {
-        Owner {
-            cluster: "c".into(),
-            node: "n".into(),
-        }
+        Owner { cluster: "c".into(), node: "n".into() }
     }
 
     fn host(spec: &ContainerSpec) -> HostConfig {
@@ -215,9 +182,7 @@ mod tests {
     #[test]
     fn infra_holds_the_namespaces() {
         let mut spec = infra("web");
-        let Process::Infra(infra) = &mut spec.process else {
-            panic!("infra")
-        };
+        let Process::Infra(infra) = &mut spec.process else { panic!("infra") };
         infra.dns.servers = vec!["10.0.0.10".parse().unwrap()];
         infra.dns.options = vec!["ndots:5".into()];
         let port = |host_ip: Option<&str>, host_port| PortMapping {
@@ -238,10 +203,7 @@ mod tests {
         assert_eq!(host.ipc_mode.as_deref(), Some("shareable"));
         assert_eq!(host.network_mode.as_deref(), Some("bridge"));
         assert_eq!(host.dns, Some(vec!["10.0.0.10".to_owned()]));
-        assert_eq!(
-            host.extra_hosts,
-            Some(vec!["a:10.1.1.1".to_owned(), "b:10.1.1.1".to_owned()])
-        );
+        assert_eq!(host.extra_hosts, Some(vec!["a:10.1.1.1".to_owned(), "b:10.1.1.1".to_owned()]));
         assert_eq!(host.port_bindings.unwrap()["53/udp"].as_ref().unwrap().len(), 2);
     }
 
@@ -271,12 +233,7 @@ mod tests {
             (false, true, Some("container:i")),
         ] {
             let mut spec = app("web", "i", "image", &[]);
-            spec.process = Process::Join {
-                infra: "i".into(),
-                host_pid,
-                share_pid,
-                host_ipc: false,
-            };
+            spec.process = Process::Join { infra: "i".into(), host_pid, share_pid, host_ipc: false };
             let host = host(&spec);
             assert_eq!(host.pid_mode.as_deref(), expected);
             assert_eq!(host.ipc_mode.as_deref(), Some("container:i"));
@@ -289,12 +246,8 @@ mod tests {
     fn limits_are_absent_rather_than_zero() {
         let mut spec = app("web", "i", "image", &[]);
         assert_eq!((host(&spec).memory, host(&spec).cpu_period), (None, None));
-        spec.resources = Resources {
-            cpu_shares: 512,
-            cpu_quota: 50_000,
-            memory: 1 << 20,
-            oom_score_adj: 999,
-        };
+        spec.resources =
+            Resources { cpu_shares: 512, cpu_quota: 50_000, memory: 1 << 20, oom_score_adj: 999 };
         let host = host(&spec);
         assert_eq!(
             (host.cpu_shares, host.cpu_quota, host.cpu_period),
@@ -308,13 +261,7 @@ mod tests {
 
     #[test]
     fn users_and_groups() {
-        let of = |user, group| {
-            super::user(&Security {
-                user,
-                group,
-                ..Security::default()
-            })
-        };
+        let of = |user, group| super::user(&Security { user, group, ..Security::default() });
         assert_eq!(of(None, None), None);
         assert_eq!(of(Some(1000), None).as_deref(), Some("1000"));
         assert_eq!(of(Some(1000), Some(5)).as_deref(), Some("1000:5"));
@@ -323,11 +270,8 @@ mod tests {
 
     #[test]
     fn memory_is_mounted_as_tmpfs() {
-        let memory = Mount {
-            source: MountSource::Memory(4096),
-            container_path: "/m".into(),
-            read_only: false,
-        };
+        let memory =
+            Mount { source: MountSource::Memory(4096), container_path: "/m".into(), read_only: false };
         let mounted = mount(&memory).unwrap();
         assert_eq!(mounted.typ, Some(MountType::TMPFS));
         assert_eq!(mounted.tmpfs_options.unwrap().size_bytes, Some(4096));

@@ -36,15 +36,9 @@ async fn connect(
 ) -> Result<impl Stream<Item = Event> + use<>, RuntimeError> {
     let now = Timestamp::now();
     filters.insert("type".to_owned(), vec!["container".to_owned()]);
-    filters.insert(
-        "event".to_owned(),
-        ["start", "die", "destroy"].map(str::to_owned).to_vec(),
-    );
+    filters.insert("event".to_owned(), ["start", "die", "destroy"].map(str::to_owned).to_vec());
     let since = format!("{}.{:09}", now.as_second(), now.subsec_nanosecond());
-    let options = EventsOptionsBuilder::default()
-        .since(&since)
-        .filters(&filters)
-        .build();
+    let options = EventsOptionsBuilder::default().since(&since).filters(&filters).build();
     let messages = client.events(Some(options)).map_err(failed(OPERATION)).boxed();
     let mut events = messages.try_filter_map(|message| future::ready(Ok(event(message))));
     // Asked beside it, so that the subscription is on its way before anybody learns that it stands.
@@ -57,10 +51,7 @@ async fn connect(
 }
 
 fn hung_up() -> RuntimeError {
-    RuntimeError::Unreachable {
-        operation: OPERATION,
-        message: "the event stream ended".to_owned(),
-    }
+    RuntimeError::Unreachable { operation: OPERATION, message: "the event stream ended".to_owned() }
 }
 
 fn event(message: EventMessage) -> Option<RuntimeEvent> {

@@ -26,11 +26,7 @@ pub(super) fn read(
     options: LogOptions,
 ) -> BoxStream<'static, Result<Bytes, RuntimeError>> {
     let editor = Editor::new(&options);
-    let phase = if options.follow {
-        Phase::Following
-    } else {
-        Phase::Reading
-    };
+    let phase = if options.follow { Phase::Following } else { Phase::Reading };
     let mut reader = Reader {
         client: client.clone(),
         id: id.to_owned(),

@@ -25,26 +25,19 @@ pub(super) fn container(found: ContainerInspectResponse) -> Option<ObservedConta
         image_id: found.image.unwrap_or_default(),
         created_at,
         state,
-        addresses: found
-            .network_settings
-            .filter(|_| holds_network)
-            .map(addresses)
-            .unwrap_or_default(),
+        addresses: found.network_settings.filter(|_| holds_network).map(addresses).unwrap_or_default(),
     })
 }
 
 fn state(state: DockerState, created_at: Timestamp) -> ContainerState {
     let started_at = time(state.started_at.as_deref());
     let finished_at = time(state.finished_at.as_deref());
-    let code = state
-        .exit_code
-        .and_then(|code| i32::try_from(code).ok())
-        .unwrap_or_default();
+    let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or_default();
     let error = state.error.unwrap_or_default();
     match state.status.unwrap_or(Status::EMPTY) {
-        Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => ContainerState::Running {
-            started_at: started_at.unwrap_or(created_at),
-        },
+        Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => {
+            ContainerState::Running { started_at: started_at.unwrap_or(created_at) }
+        }
         // A start that failed leaves Docker's state at created, with the reason.
         Status::CREATED | Status::EMPTY if error.is_empty() && code == 0 => ContainerState::Created,
         _ => ContainerState::Exited(Exit {
@@ -60,13 +53,9 @@ fn state(state: DockerState, created_at: Timestamp) -> ContainerState {
 fn addresses(settings: NetworkSettings) -> Vec<IpAddr> {
     let networks = settings.networks.unwrap_or_default().into_values();
     networks
-        .flat_map(
-            |EndpointSettings {
-                 ip_address,
-                 global_ipv6_address,
-                 ..
-             }| [ip_address, global_ipv6_address],
-        )
+        .flat_map(|EndpointSettings { ip_address, global_ipv6_address, .. }| {
+            [ip_address, global_ipv6_address]
+        })
         .filter_map(|address| address?.parse().ok())
         .collect()
 }
@@ -103,13 +92,8 @@ mod tests {
     fn states_are_read() {
         let created = at("2026-11-22T10:00:00Z");
         let read = |docker| state(docker, created);
-        let running = ContainerState::Running {
-            started_at: at(STARTED),
-        };
-        assert_eq!(
-            read(docker(Status::CREATED, 0, "", NEVER, NEVER)),
-            ContainerState::Created
-        );
+        let running = ContainerState::Running { started_at: at(STARTED) };
+        assert_eq!(read(docker(Status::CREATED, 0, "", NEVER, NEVER)), ContainerState::Created);
         assert_eq!(read(docker(Status::RUNNING, 0, "", STARTED, NEVER)), running);
         assert_eq!(read(docker(Status::PAUSED, 0, "", STARTED, NEVER)), running);
         let ended = Exit {
@@ -119,10 +103,7 @@ mod tests {
             oom_killed: false,
             error: "".into(),
         };
-        assert_eq!(
-            read(docker(Status::EXITED, 137, "", STARTED, ENDED)),
-            ContainerState::Exited(ended)
-        );
+        assert_eq!(read(docker(Status::EXITED, 137, "", STARTED, ENDED)), ContainerState::Exited(ended));
         let failed = Exit {
             started_at: None,
             finished_at: created,

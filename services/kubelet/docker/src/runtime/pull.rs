@@ -16,10 +16,8 @@ const PULL_TIMEOUT: Duration = Duration::from_secs(300);
 /// Looks an image up; with `pull`, fetches it first.
 pub(super) async fn image(client: &Client, image: &str, pull: bool) -> Result<ImageStatus, ImageError> {
     if !reference::is_id(image) {
-        let invalid = |message: &str| ImageError::InvalidName {
-            image: image.to_owned(),
-            message: message.to_owned(),
-        };
+        let invalid =
+            |message: &str| ImageError::InvalidName { image: image.to_owned(), message: message.to_owned() };
         let name = Reference::parse(image).map_err(invalid)?;
         if pull {
             fetch(client, image, &name).await?;
@@ -27,35 +25,25 @@ pub(super) async fn image(client: &Client, image: &str, pull: bool) -> Result<Im
     }
     let found = match client.inspect_image(image).await {
         Err(cause) if status(&cause) == Some(404) => {
-            return Err(ImageError::NotPresent {
-                image: image.to_owned(),
-            });
+            return Err(ImageError::NotPresent { image: image.to_owned() });
         }
         other => other.map_err(failed("inspect image"))?,
     };
     Ok(ImageStatus {
         id: found.id.unwrap_or_default(),
-        size: found
-            .size
-            .and_then(|size| u64::try_from(size).ok())
-            .unwrap_or_default(),
+        size: found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         user: found.config.and_then(|config| config.user).unwrap_or_default(),
     })
 }
 
 async fn fetch(client: &Client, image: &str, name: &Reference<'_>) -> Result<(), ImageError> {
-    let options = CreateImageOptionsBuilder::default()
-        .from_image(name.repository)
-        .tag(name.version())
-        .build();
+    let options =
+        CreateImageOptionsBuilder::default().from_image(name.repository).tag(name.version()).build();
     let patient = client.clone().with_timeout(PULL_TIMEOUT);
     let progress = patient.create_image(Some(options), None, None);
     let fetched = progress.try_for_each(|_| async { Ok(()) }).await;
     fetched.map_err(|cause| match failed("pull image")(cause) {
-        RuntimeError::Refused { message, .. } => ImageError::Pull {
-            image: image.to_owned(),
-            message,
-        },
+        RuntimeError::Refused { message, .. } => ImageError::Pull { image: image.to_owned(), message },
         unreachable => ImageError::Runtime(unreachable),
     })
 }

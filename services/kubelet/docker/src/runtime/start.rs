@@ -44,10 +44,7 @@ impl DockerRuntime {
             Created::Adopted(container) if !needs_start(&container.state) => return Ok(*container),
             Created::Adopted(container) => container.id,
         };
-        self.client()
-            .start_container(&id, None)
-            .await
-            .map_err(failed("start container"))?;
+        self.client().start_container(&id, None).await.map_err(failed("start container"))?;
         self.look(&id).await?.ok_or(RuntimeError::NotFound { id })
     }
 
@@ -60,11 +57,7 @@ impl DockerRuntime {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let mut tried = 0;
         loop {
-            let cause = match self
-                .client()
-                .create_container(Some(options.clone()), body.clone())
-                .await
-            {
+            let cause = match self.client().create_container(Some(options.clone()), body.clone()).await {
                 Ok(created) => return Ok(Created::New(created.id)),
                 Err(cause) => cause,
             };
@@ -95,11 +88,7 @@ impl DockerRuntime {
         };
         match self.judge(&found, body) {
             Claim::Adopt(id) => {
-                tracing::info!(
-                    container = name,
-                    id,
-                    "adopting a container that an earlier try created"
-                );
+                tracing::info!(container = name, id, "adopting a container that an earlier try created");
                 Ok(observe::container(found))
             }
             Claim::Replace(id) => {
@@ -128,11 +117,7 @@ impl DockerRuntime {
         let network =
             |host: &Option<bollard::models::HostConfig>| host.as_ref().and_then(|h| h.network_mode.clone());
         // An image's labels are among a container's.
-        let same = wanted
-            .labels
-            .iter()
-            .flatten()
-            .all(|(key, value)| labels.get(key) == Some(value));
+        let same = wanted.labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
         match same && network(&found.host_config) == network(&wanted.host_config) {
             true => Claim::Adopt(id),
             false => Claim::Replace(id),
@@ -140,13 +125,10 @@ impl DockerRuntime {
     }
 
     async fn load_builtins(&self) -> Result<(), RuntimeError> {
-        self.docker
-            .ensure_builtin_images()
-            .await
-            .map_err(|error| RuntimeError::Refused {
-                operation: "create container",
-                message: error.to_string(),
-            })
+        self.docker.ensure_builtin_images().await.map_err(|error| RuntimeError::Refused {
+            operation: "create container",
+            message: error.to_string(),
+        })
     }
 }
 
@@ -161,8 +143,5 @@ pub(crate) enum Created {
 /// Whether it has never run. One that has run is not started a second time: that is the next attempt's
 /// business.
 fn needs_start(state: &ContainerState) -> bool {
-    matches!(
-        state,
-        ContainerState::Created | ContainerState::Exited(Exit { started_at: None, .. })
-    )
+    matches!(state, ContainerState::Created | ContainerState::Exited(Exit { started_at: None, .. }))
 }

@@ -27,15 +27,8 @@ async fn a_changed_image_takes_over_its_name() {
     on_node(async |node| {
         let name = format!("keelson/test-changed:{}", std::process::id());
         let load = async |content: &[u8]| {
-            let files = [ImageFile::Regular {
-                path: "/x",
-                mode: 0o644,
-                content,
-            }];
-            node.docker
-                .load_image(&name, &files, &ImageConfig::default())
-                .await
-                .unwrap()
+            let files = [ImageFile::Regular { path: "/x", mode: 0o644, content }];
+            node.docker.load_image(&name, &files, &ImageConfig::default()).await.unwrap()
         };
         let one = load(b"one").await;
         let two = load(b"two").await;
@@ -43,14 +36,8 @@ async fn a_changed_image_takes_over_its_name() {
         assert_eq!(node.runtime.image(&name, false).await.unwrap().id, two);
         assert_eq!(load(b"one").await, one, "the same content has the same id");
         for id in [one, two] {
-            let options = bollard::query_parameters::RemoveImageOptionsBuilder::default()
-                .force(true)
-                .build();
-            node.docker
-                .client()
-                .remove_image(&id, Some(options), None)
-                .await
-                .unwrap();
+            let options = bollard::query_parameters::RemoveImageOptionsBuilder::default().force(true).build();
+            node.docker.client().remove_image(&id, Some(options), None).await.unwrap();
         }
     })
     .await;
@@ -61,10 +48,7 @@ async fn images_that_are_not_to_be_had() {
     on_node(async |node| {
         let look = async |image: &str, pull| node.runtime.image(image, pull).await.unwrap_err();
         let absent = "localhost:1/keelson/absent:1";
-        assert_eq!(
-            look(absent, false).await,
-            ImageError::NotPresent { image: absent.into() }
-        );
+        assert_eq!(look(absent, false).await, ImageError::NotPresent { image: absent.into() });
         let error = look(absent, true).await;
         assert!(matches!(&error, ImageError::Pull { .. }), "{error:?}");
         assert!(error.to_string().contains("refused"), "{error}");

@@ -18,10 +18,7 @@ async fn get(address: SocketAddr) -> String {
     for _ in 0..200 {
         if let Ok(mut stream) = TcpStream::connect(address).await {
             let mut answer = String::new();
-            stream
-                .write_all(b"GET / HTTP/1.1\r\nHost: pod\r\n\r\n")
-                .await
-                .unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: pod\r\n\r\n").await.unwrap();
             stream.read_to_string(&mut answer).await.unwrap();
             return answer;
         }
@@ -31,10 +28,7 @@ async fn get(address: SocketAddr) -> String {
 }
 
 fn ip(infra: &ObservedContainer) -> IpAddr {
-    *infra
-        .addresses
-        .first()
-        .expect("a running infra container has an address")
+    *infra.addresses.first().expect("a running infra container has an address")
 }
 
 #[tokio::test]
@@ -42,10 +36,7 @@ async fn a_pod_serves_on_its_own_address_and_ends_at_once() {
     on_node(async |node| {
         let mut events = node.events().await;
         let (infra, app) = node.start_pod("web", DEMO_IMAGE, &[]).await;
-        assert_eq!(
-            (infra.image.as_str(), infra.identity.role),
-            (PAUSE_IMAGE, Role::Infra)
-        );
+        assert_eq!((infra.image.as_str(), infra.identity.role), (PAUSE_IMAGE, Role::Infra));
         assert!(app.addresses.is_empty() && app.image_id.starts_with("sha256:"));
         assert!(get((ip(&infra), 9376).into()).await.ends_with("\r\n\r\nweb\n"));
 
@@ -71,18 +62,9 @@ async fn a_pod_serves_on_its_own_address_and_ends_at_once() {
 
         let pod_uid = || uid("web");
         let (started, died, removed) = (
-            |id: &str| RuntimeEvent::Started {
-                id: id.into(),
-                pod_uid: pod_uid(),
-            },
-            |id: &str| RuntimeEvent::Died {
-                id: id.into(),
-                pod_uid: pod_uid(),
-            },
-            |id: &str| RuntimeEvent::Removed {
-                id: id.into(),
-                pod_uid: pod_uid(),
-            },
+            |id: &str| RuntimeEvent::Started { id: id.into(), pod_uid: pod_uid() },
+            |id: &str| RuntimeEvent::Died { id: id.into(), pod_uid: pod_uid() },
+            |id: &str| RuntimeEvent::Removed { id: id.into(), pod_uid: pod_uid() },
         );
         let expected = [
             started(&infra.id),
@@ -130,21 +112,9 @@ async fn a_container_that_cannot_start_is_left_to_be_seen() {
         let mut spec = app("broken", &infra.id, BUSYBOX, &[]);
         spec.command = vec!["/no/such/program".into()];
         let error = node.runtime.start(spec).await.unwrap_err();
-        assert!(
-            matches!(
-                &error,
-                RuntimeError::Refused {
-                    operation: "start container",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(&error, RuntimeError::Refused { operation: "start container", .. }), "{error}");
         let listed = node.runtime.list(None).await.unwrap();
-        let broken = listed
-            .iter()
-            .find(|container| container.identity.container == "app")
-            .unwrap();
+        let broken = listed.iter().find(|container| container.identity.container == "app").unwrap();
         let exit = node.exit(&broken.id).await;
         assert_eq!((exit.started_at, exit.code), (None, 127));
         assert!(exit.error.contains("/no/such/program"), "{}", exit.error);
@@ -159,10 +129,7 @@ async fn a_try_that_was_cut_short_is_taken_up() {
         let infra = node.runtime.start(infra("crashed")).await.unwrap();
         let spec = app("crashed", &infra.id, DEMO_IMAGE, &[]);
         // A kubelet that dies between create and start leaves this behind.
-        let owner = crate::labels::Owner {
-            cluster: node.cluster.clone(),
-            node: "node".into(),
-        };
+        let owner = crate::labels::Owner { cluster: node.cluster.clone(), node: "node".into() };
         let body = crate::runtime::body(&owner, &spec).unwrap();
         let name = crate::labels::name(&spec.identity);
         let crate::runtime::Created::New(id) = node.runtime.create(&name, &body).await.unwrap() else {
@@ -170,24 +137,14 @@ async fn a_try_that_was_cut_short_is_taken_up() {
         };
         assert_eq!(node.look(&id).await.unwrap().state, ContainerState::Created);
 
-        let successor = Docker::connect(None)
-            .await
-            .unwrap()
-            .runtime(&node.cluster, "node");
+        let successor = Docker::connect(None).await.unwrap().runtime(&node.cluster, "node");
         let started = successor.start(spec.clone()).await.unwrap();
         assert_eq!(started.id, id);
         assert!(matches!(started.state, ContainerState::Running { .. }));
-        assert_eq!(
-            successor.start(spec.clone()).await.unwrap(),
-            started,
-            "starting twice is starting once"
-        );
+        assert_eq!(successor.start(spec.clone()).await.unwrap(), started, "starting twice is starting once");
         successor.stop(&id, GRACE).await.unwrap();
         let again = successor.start(spec).await.unwrap();
-        assert!(
-            matches!(again.state, ContainerState::Exited(_)),
-            "an attempt runs once"
-        );
+        assert!(matches!(again.state, ContainerState::Exited(_)), "an attempt runs once");
     })
     .await;
 }
@@ -204,15 +161,8 @@ async fn an_old_container_makes_room_and_a_foreign_one_does_not() {
 
         let neighbour = node.docker.runtime(&node.cluster, "neighbour");
         assert_eq!(neighbour.list(None).await.unwrap(), []);
-        let error = neighbour
-            .start(super::infra("replaced"))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("is taken by a container of another node or cluster"),
-            "{error}"
-        );
+        let error = neighbour.start(super::infra("replaced")).await.unwrap_err().to_string();
+        assert!(error.contains("is taken by a container of another node or cluster"), "{error}");
         assert_eq!(node.look(&infra.id).await, Some(infra));
     })
     .await;
@@ -221,14 +171,9 @@ async fn an_old_container_makes_room_and_a_foreign_one_does_not() {
 #[tokio::test]
 async fn host_ports_lead_to_the_pod() {
     on_node(async |node| {
-        let free = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut spec = infra("ported");
-        let Process::Infra(infra) = &mut spec.process else {
-            panic!("infra")
-        };
+        let Process::Infra(infra) = &mut spec.process else { panic!("infra") };
         infra.network = Some(PodNetwork {
             ports: vec![PortMapping {
                 host_ip: Some(free.ip()),
@@ -244,32 +189,21 @@ async fn host_ports_lead_to_the_pod() {
             options: vec!["ndots:5".into()],
         };
         let infra = node.runtime.start(spec).await.unwrap();
-        node.runtime
-            .start(app("ported", &infra.id, DEMO_IMAGE, &["--port=80"]))
-            .await
-            .unwrap();
+        node.runtime.start(app("ported", &infra.id, DEMO_IMAGE, &["--port=80"])).await.unwrap();
         assert!(get((ip(&infra), 80).into()).await.ends_with("ported\n"));
         assert!(get(free).await.ends_with("ported\n"));
 
         load_busybox(&node.docker).await;
-        let mut reader = app(
-            "ported",
-            &infra.id,
-            BUSYBOX,
-            &["busybox hostname; busybox cat /etc/hosts /etc/resolv.conf"],
-        );
+        let mut reader =
+            app("ported", &infra.id, BUSYBOX, &["busybox hostname; busybox cat /etc/hosts /etc/resolv.conf"]);
         reader.identity.container = "reader".into();
         let mut events = node.events().await;
         let reader = node.runtime.start(reader).await.unwrap();
         node.wait(&mut events, &reader.id).await;
         let seen = super::logs::read(&node.runtime, &reader.id, Default::default()).await;
-        for line in [
-            "ported\n",
-            "10.9.8.7\tfriend\n",
-            "nameserver 10.9.8.1\n",
-            "search a.b\n",
-            "options ndots:5\n",
-        ] {
+        for line in
+            ["ported\n", "10.9.8.7\tfriend\n", "nameserver 10.9.8.1\n", "search a.b\n", "options ndots:5\n"]
+        {
             assert!(seen.contains(line), "no {line:?} in {seen}");
         }
     })
@@ -305,11 +239,7 @@ async fn what_is_gone_or_ended_is_no_error() {
             node.runtime.remove(&infra.id).await.unwrap();
         }
         node.runtime.stop(&infra.id, GRACE).await.unwrap();
-        let error = node
-            .runtime
-            .start(app("gone", &infra.id, DEMO_IMAGE, &[]))
-            .await
-            .unwrap_err();
+        let error = node.runtime.start(app("gone", &infra.id, DEMO_IMAGE, &[])).await.unwrap_err();
         assert!(matches!(error, RuntimeError::Refused { .. }), "{error}");
         let info = node.runtime.info().await.unwrap();
         assert!(info.name == "docker" && !info.version.is_empty(), "{info:?}");

@@ -41,23 +41,10 @@ async fn a_terminal_has_one_log() {
     on_node(async |node| {
         load_busybox(&node.docker).await;
         let infra = node.runtime.start(infra("tty")).await.unwrap();
-        let mut spec = app(
-            "tty",
-            &infra.id,
-            BUSYBOX,
-            &["echo one; echo two >&2; printf three"],
-        );
+        let mut spec = app("tty", &infra.id, BUSYBOX, &["echo one; echo two >&2; printf three"]);
         spec.tty = true;
         let app = node.runtime.start(spec).await.unwrap();
-        let all = read(
-            &node.runtime,
-            &app.id,
-            LogOptions {
-                follow: true,
-                ..LogOptions::default()
-            },
-        )
-        .await;
+        let all = read(&node.runtime, &app.id, LogOptions { follow: true, ..LogOptions::default() }).await;
         assert_eq!(all, "one\r\ntwo\r\nthree");
     })
     .await;
@@ -77,15 +64,9 @@ async fn last_words_are_heard() {
             );
             spec.identity.attempt = attempt;
             let app = node.runtime.start(spec).await.unwrap();
-            let options = LogOptions {
-                follow: true,
-                ..LogOptions::default()
-            };
+            let options = LogOptions { follow: true, ..LogOptions::default() };
             let heard = read(&node.runtime, &app.id, options).await;
-            assert!(
-                matches!(heard.as_str(), "one\ntwothree" | "one\nthreetwo"),
-                "{heard:?}"
-            );
+            assert!(matches!(heard.as_str(), "one\ntwothree" | "one\nthreetwo"), "{heard:?}");
         }
     })
     .await;
@@ -96,25 +77,14 @@ async fn open_streams_hold_nobody_up() {
     on_node(async |node| {
         let (_, app) = node.start_pod("streamed", DEMO_IMAGE, &[]).await;
         let mut streams: Vec<_> = (0..100)
-            .map(|_| {
-                node.runtime.logs(
-                    &app.id,
-                    LogOptions {
-                        follow: true,
-                        ..LogOptions::default()
-                    },
-                )
-            })
+            .map(|_| node.runtime.logs(&app.id, LogOptions { follow: true, ..LogOptions::default() }))
             .collect();
         for stream in &mut streams {
             assert!(stream.next().now_or_never().is_none(), "nothing is written yet");
         }
         let _events = node.events().await;
         let listed = tokio::time::timeout(Duration::from_secs(10), node.runtime.list(None)).await;
-        assert_eq!(
-            listed.expect("a call does not wait for streams").unwrap().len(),
-            2
-        );
+        assert_eq!(listed.expect("a call does not wait for streams").unwrap().len(), 2);
     })
     .await;
 }
@@ -122,19 +92,9 @@ async fn open_streams_hold_nobody_up() {
 #[tokio::test]
 async fn the_log_of_a_container_that_is_gone_is_not_found() {
     on_node(async |node| {
-        let error = node
-            .runtime
-            .logs("0123456789ab", LogOptions::default())
-            .next()
-            .await
-            .unwrap()
-            .unwrap_err();
-        assert_eq!(
-            error,
-            RuntimeError::NotFound {
-                id: "0123456789ab".into()
-            }
-        );
+        let error =
+            node.runtime.logs("0123456789ab", LogOptions::default()).next().await.unwrap().unwrap_err();
+        assert_eq!(error, RuntimeError::NotFound { id: "0123456789ab".into() });
     })
     .await;
 }

@@ -24,10 +24,7 @@ impl Program {
         for _ in 0..100 {
             match Command::new(&path).args(arguments).spawn() {
                 Ok(child) => {
-                    return Program {
-                        child,
-                        _directory: directory,
-                    };
+                    return Program { child, _directory: directory };
                 }
                 Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
                     std::thread::sleep(Duration::from_millis(10));
@@ -67,9 +64,7 @@ impl Program {
     }
 
     fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
-            .unwrap()
-            .count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 }
 
@@ -109,10 +104,7 @@ fn serve_answers_with_the_hosts_name() {
     let name = nix::unistd::gethostname().unwrap().into_string().unwrap();
     let answer = ask(address, "GET /any/path?x=1 HTTP/1.1\r\nHost: x\r\n\r\n");
     let length = format!("Content-Length: {}\r\n", name.len() + 1);
-    assert!(
-        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(&length),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(&length), "{answer}");
     assert!(answer.ends_with(&format!("\r\n\r\n{name}\n")), "{answer}");
     assert!(ask(address, "HEAD / HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
     assert!(ask(address, "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc").starts_with("HTTP/1.1 405 "));
@@ -146,11 +138,7 @@ fn connections_leave_nothing_behind() {
     }
     let finished = Instant::now();
     while server.descriptors() > before {
-        assert!(
-            finished.elapsed() < Duration::from_secs(5),
-            "{} rather than {before}",
-            server.descriptors()
-        );
+        assert!(finished.elapsed() < Duration::from_secs(5), "{} rather than {before}", server.descriptors());
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -171,11 +159,7 @@ fn a_slow_request_is_put_together() {
 #[test]
 fn bad_command_lines_are_refused() {
     for arguments in [&["--port=0"], &["--port=70000"], &["--port=x"], &["--help"]] {
-        assert_eq!(
-            Program::start("serve-hostname", arguments).exit_code(),
-            Some(2),
-            "{arguments:?}"
-        );
+        assert_eq!(Program::start("serve-hostname", arguments).exit_code(), Some(2), "{arguments:?}");
     }
     let taken = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

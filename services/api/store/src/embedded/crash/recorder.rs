@@ -51,11 +51,7 @@ impl Event {
             return;
         };
         for (n, sector) in data.chunks(SECTOR).enumerate().filter(|_| rng.bool()) {
-            Self::Write {
-                offset: offset + n * SECTOR,
-                data: sector.to_vec(),
-            }
-            .apply(image);
+            Self::Write { offset: offset + n * SECTOR, data: sector.to_vec() }.apply(image);
         }
     }
 }
@@ -65,13 +61,7 @@ impl Event {
 impl Recorder {
     /// A disk with something on it.
     fn with(image: Vec<u8>) -> Self {
-        Self {
-            disk: Arc::new(Mutex::new(Disk {
-                base: image.clone(),
-                image,
-                ..Disk::default()
-            })),
-        }
+        Self { disk: Arc::new(Mutex::new(Disk { base: image.clone(), image, ..Disk::default() })) }
     }
 
     /// How many events [`Recorder::events`] would return.
@@ -82,10 +72,7 @@ impl Recorder {
     /// What has been recorded; the first event puts on the disk what was there at the beginning.
     pub(super) fn events(&self) -> Vec<Event> {
         let disk = self.lock();
-        let base = Event::Write {
-            offset: 0,
-            data: disk.base.clone(),
-        };
+        let base = Event::Write { offset: 0, data: disk.base.clone() };
         [base].into_iter().chain(disk.events.iter().cloned()).collect()
     }
 
@@ -138,10 +125,7 @@ impl StorageBackend for Recorder {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        self.record(Event::Write {
-            offset,
-            data: data.to_vec(),
-        });
+        self.record(Event::Write { offset, data: data.to_vec() });
         Ok(())
     }
 }
@@ -156,9 +140,7 @@ impl Recorder {
 
 /// The positions of the syncs.
 pub(super) fn syncs(events: &[Event]) -> Vec<usize> {
-    (0..events.len())
-        .filter(|event| matches!(events[*event], Event::Sync))
-        .collect()
+    (0..events.len()).filter(|event| matches!(events[*event], Event::Sync)).collect()
 }
 
 /// The disk after a power cut between two syncs: everything up to `synced`, and of what follows up to `next`
@@ -198,10 +180,7 @@ pub(super) fn after_power_cut_of(
             }
         }
         // any of them, and any of them with one torn.
-        4 => open
-            .iter()
-            .filter(|_| rng.bool())
-            .for_each(|event| event.apply(&mut image)),
+        4 => open.iter().filter(|_| rng.bool()).for_each(|event| event.apply(&mut image)),
         _ => {
             let torn = rng.usize(..=open.len());
             for (n, event) in open.iter().enumerate() {

@@ -38,10 +38,7 @@ impl View {
             _ => Bound::Included((request.prefix.as_str(), 0)),
         };
         let mut keys: Vec<(Arc<str>, At)> = Vec::new();
-        for row in versions
-            .range::<(&str, u64)>((start, Bound::Unbounded))
-            .map_err(failed(READING))?
-        {
+        for row in versions.range::<(&str, u64)>((start, Bound::Unbounded)).map_err(failed(READING))? {
             let (place_in_history, row) = row.map_err(failed(READING))?;
             let (key, modified) = place_in_history.value();
             if !key.starts_with(&request.prefix) {
@@ -102,10 +99,7 @@ impl Chunk {
     fn seal(&mut self) {
         if !self.changes.is_empty() {
             let changes = std::mem::take(&mut self.changes).into();
-            let batch = Batch {
-                revision: self.revision,
-                changes,
-            };
+            let batch = Batch { revision: self.revision, changes };
             self.bytes += batch.weight();
             self.batches.push(batch);
         }
@@ -124,12 +118,7 @@ fn change(
     at: At,
 ) -> Result<Change, Error> {
     let key: Arc<str> = Arc::from(record.key);
-    let previous = record
-        .previous
-        .map(|previous| read(records, &key, previous))
-        .transpose()?;
-    let kind = record
-        .key_value(Arc::clone(&key), at)
-        .map_or(ChangeKind::Delete, ChangeKind::Put);
+    let previous = record.previous.map(|previous| read(records, &key, previous)).transpose()?;
+    let kind = record.key_value(Arc::clone(&key), at).map_or(ChangeKind::Delete, ChangeKind::Put);
     Ok(Change { key, kind, previous })
 }

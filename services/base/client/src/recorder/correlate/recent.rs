@@ -15,12 +15,7 @@ pub(super) struct Recent<K, V> {
 
 impl<K: Hash + Eq + Clone, V> Recent<K, V> {
     pub(super) fn new(max: usize) -> Self {
-        Self {
-            max,
-            clock: 0,
-            values: HashMap::new(),
-            by_use: BTreeMap::new(),
-        }
+        Self { max, clock: 0, values: HashMap::new(), by_use: BTreeMap::new() }
     }
 
     /// The value at `key`, made if it is not remembered.

@@ -8,12 +8,7 @@ fn note(name: &str, message: &str) -> Note {
         uid: "1".into(),
         ..Default::default()
     };
-    Note {
-        object,
-        kind: EventType::Warning,
-        reason: "BackOff".into(),
-        message: message.into(),
-    }
+    Note { object, kind: EventType::Warning, reason: "BackOff".into(), message: message.into() }
 }
 
 fn at(seconds: i64) -> Time {
@@ -21,10 +16,7 @@ fn at(seconds: i64) -> Time {
 }
 
 fn correlator() -> Correlator {
-    Correlator::new(Arc::new(EventSource {
-        component: "kubelet".into(),
-        host: "n1".into(),
-    }))
+    Correlator::new(Arc::new(EventSource { component: "kubelet".into(), host: "n1".into() }))
 }
 
 #[test]
@@ -33,18 +25,9 @@ fn a_new_note_is_a_new_event() {
     else {
         panic!("a first note must create");
     };
-    assert_eq!(
-        (&*event.metadata.name, &*event.metadata.namespace),
-        ("web.ab", "prod")
-    );
-    assert_eq!(
-        (event.count, event.first_timestamp, event.last_timestamp),
-        (1, Some(at(5)), Some(at(5)))
-    );
-    assert_eq!(
-        (&*event.r#type, &*event.reason, &*event.message),
-        ("Warning", "BackOff", "restarting")
-    );
+    assert_eq!((&*event.metadata.name, &*event.metadata.namespace), ("web.ab", "prod"));
+    assert_eq!((event.count, event.first_timestamp, event.last_timestamp), (1, Some(at(5)), Some(at(5))));
+    assert_eq!((&*event.r#type, &*event.reason, &*event.message), ("Warning", "BackOff", "restarting"));
     assert_eq!((&*event.source.component, &*event.source.host), ("kubelet", "n1"));
     assert_eq!(event.involved_object, note("web", "").object);
 }
@@ -54,22 +37,13 @@ fn a_repeat_raises_the_count_of_the_same_event() {
     let mut correlator = correlator();
     let now = Instant::now();
     correlator.judge(note("web", "restarting"), now, at(5), 1);
-    assert!(matches!(
-        correlator.judge(note("web", "else"), now, at(6), 2),
-        Outcome::Create(_)
-    ));
-    assert!(matches!(
-        correlator.judge(note("db", "restarting"), now, at(7), 3),
-        Outcome::Create(_)
-    ));
+    assert!(matches!(correlator.judge(note("web", "else"), now, at(6), 2), Outcome::Create(_)));
+    assert!(matches!(correlator.judge(note("db", "restarting"), now, at(7), 3), Outcome::Create(_)));
     let Outcome::Repeat(event) = correlator.judge(note("web", "restarting"), now, at(9), 4) else {
         panic!("the same note again must repeat");
     };
     assert_eq!((&*event.metadata.name, event.count), ("web.1", 2));
-    assert_eq!(
-        (event.first_timestamp, event.last_timestamp),
-        (Some(at(5)), Some(at(9)))
-    );
+    assert_eq!((event.first_timestamp, event.last_timestamp), (Some(at(5)), Some(at(9))));
 }
 
 #[test]

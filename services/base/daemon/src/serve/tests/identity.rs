@@ -9,17 +9,11 @@ async fn peer_is_known_by_its_certificate_only() {
     let anonymous = Identity::anonymous_client_config(&fixture.admin.ca_pem).unwrap();
     let admin = fixture.admin.client_config().unwrap();
     let (_, text) = fixture.get(admin, "/whoami").await.unwrap();
-    assert_eq!(
-        text,
-        format!("admin/system:masters tls=true local={port} HTTP/1.1")
-    );
+    assert_eq!(text, format!("admin/system:masters tls=true local={port} HTTP/1.1"));
     let (_, text) = fixture.get(anonymous, "/whoami").await.unwrap();
     assert_eq!(text, format!("nobody tls=true local={port} HTTP/1.1"));
     let stranger = fixture.stranger.client_config().unwrap();
-    assert!(
-        fixture.get(stranger, "/whoami").await.is_err(),
-        "a foreign certificate is refused, not ignored"
-    );
+    assert!(fixture.get(stranger, "/whoami").await.is_err(), "a foreign certificate is refused, not ignored");
 }
 
 #[tokio::test]
@@ -27,16 +21,8 @@ async fn required_certificates_are_required() {
     let fixture = Fixture::new(Some(ClientAuth::Required), whoami_router(), Options::default()).await;
     let anonymous = Identity::anonymous_client_config(&fixture.admin.ca_pem).unwrap();
     assert!(fixture.get(anonymous, "/whoami").await.is_err());
-    assert!(
-        fixture
-            .get(fixture.stranger.client_config().unwrap(), "/whoami")
-            .await
-            .is_err()
-    );
-    let (status, _) = fixture
-        .get(fixture.admin.client_config().unwrap(), "/whoami")
-        .await
-        .unwrap();
+    assert!(fixture.get(fixture.stranger.client_config().unwrap(), "/whoami").await.is_err());
+    let (status, _) = fixture.get(fixture.admin.client_config().unwrap(), "/whoami").await.unwrap();
     assert_eq!(status, StatusCode::OK);
 }
 

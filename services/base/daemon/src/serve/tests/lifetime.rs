@@ -18,14 +18,8 @@ fn slow_router() -> (Router, Arc<Notify>, Arc<Notify>) {
 async fn drain_lets_requests_in_flight_finish() {
     let (router, entered, release) = slow_router();
     let fixture = Fixture::new(Some(ClientAuth::Optional), router, Options::default()).await;
-    let stream = fixture
-        .connect(fixture.admin.client_config().unwrap(), b"http/1.1")
-        .await
-        .unwrap();
-    let idle = fixture
-        .connect(fixture.admin.client_config().unwrap(), b"h2")
-        .await
-        .unwrap();
+    let stream = fixture.connect(fixture.admin.client_config().unwrap(), b"http/1.1").await.unwrap();
+    let idle = fixture.connect(fixture.admin.client_config().unwrap(), b"h2").await.unwrap();
     let request = tokio::spawn(get_over(stream, "/slow"));
     entered.notified().await;
 
@@ -44,10 +38,7 @@ async fn drain_lets_requests_in_flight_finish() {
 #[tokio::test]
 async fn requests_that_outlast_the_grace_are_cut() {
     let (router, entered, _release) = slow_router();
-    let options = Options {
-        grace: Duration::from_millis(20),
-        ..Options::default()
-    };
+    let options = Options { grace: Duration::from_millis(20), ..Options::default() };
     let fixture = Fixture::new(None, router, options).await;
     let stream = TcpStream::connect(fixture.address).await.unwrap();
     let request = tokio::spawn(get_over(stream, "/slow"));
@@ -61,10 +52,7 @@ async fn requests_that_outlast_the_grace_are_cut() {
 async fn a_dropped_server_cuts_its_connections() {
     let (router, entered, _release) = slow_router();
     let fixture = Fixture::new(None, router, Options::default()).await;
-    let request = tokio::spawn(get_over(
-        TcpStream::connect(fixture.address).await.unwrap(),
-        "/slow",
-    ));
+    let request = tokio::spawn(get_over(TcpStream::connect(fixture.address).await.unwrap(), "/slow"));
     entered.notified().await;
     fixture.served.abort();
     assert!(request.await.unwrap().is_err());
@@ -73,11 +61,7 @@ async fn a_dropped_server_cuts_its_connections() {
 #[tokio::test]
 async fn silent_clients_are_hung_up_on() {
     let short = Duration::from_millis(20);
-    let options = Options {
-        first_byte_timeout: short,
-        handshake_timeout: short,
-        ..Options::default()
-    };
+    let options = Options { first_byte_timeout: short, handshake_timeout: short, ..Options::default() };
     for client_auth in [None, Some(ClientAuth::None)] {
         let fixture = Fixture::new(client_auth, whoami_router(), options.clone()).await;
         let mut silent = TcpStream::connect(fixture.address).await.unwrap();
@@ -95,28 +79,20 @@ async fn silent_clients_are_hung_up_on() {
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() {
     let (router, entered, release) = slow_router();
-    let options = Options {
-        max_connections: 1,
-        ..Options::default()
-    };
+    let options = Options { max_connections: 1, ..Options::default() };
     let fixture = Fixture::new(None, router, options).await;
     let get = || async { get_over(TcpStream::connect(fixture.address).await.unwrap(), "/slow").await };
     let (first, second, ()) = tokio::join!(get(), get(), async {
         entered.notified().await;
         assert!(
-            tokio::time::timeout(Duration::from_millis(50), entered.notified())
-                .await
-                .is_err(),
+            tokio::time::timeout(Duration::from_millis(50), entered.notified()).await.is_err(),
             "the second waits"
         );
         release.notify_one();
         entered.notified().await;
         release.notify_one();
     });
-    assert_eq!(
-        (first.unwrap().1, second.unwrap().1),
-        ("done".into(), "done".into())
-    );
+    assert_eq!((first.unwrap().1, second.unwrap().1), ("done".into(), "done".into()));
 }
 
 #[tokio::test]
@@ -134,8 +110,5 @@ async fn bind_errors_say_what_to_do() {
     );
     let foreign = "192.0.2.1:0".parse().unwrap();
     let error = Listener::bind(foreign, "listen").await.unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "192.0.2.1 is not an address of this machine: choose another with --listen"
-    );
+    assert_eq!(error, "192.0.2.1 is not an address of this machine: choose another with --listen");
 }

@@ -24,14 +24,8 @@ fn a_pod_has_containers_with_names_of_their_own() {
     assert_eq!(pod(json!([])), "spec.containers: Required value");
     let twice = json!([{"name": "a", "image": "i"}, {"name": "a", "image": "i"}]);
     assert_eq!(pod(twice), "spec.containers[1].name: Duplicate value: \"a\"");
-    assert_eq!(
-        pod(json!([{"image": "i"}])),
-        "spec.containers[0].name: Required value"
-    );
-    assert_eq!(
-        pod(json!([{"name": "a"}])),
-        "spec.containers[0].image: Required value"
-    );
+    assert_eq!(pod(json!([{"image": "i"}])), "spec.containers[0].name: Required value");
+    assert_eq!(pod(json!([{"name": "a"}])), "spec.containers[0].image: Required value");
     let name = pod(json!([{"name": "A", "image": "i"}]));
     assert!(
         name.starts_with("spec.containers[0].name: Invalid value: \"A\": a lowercase RFC 1123 label"),
@@ -94,16 +88,8 @@ fn containers_keep_their_rules() {
 #[test]
 fn ports_keep_their_rules() {
     check(&[
-        (
-            json!({"ports": [{"containerPort": 80, "name": "http", "hostPort": 80}]}),
-            json!({}),
-            "",
-        ),
-        (
-            json!({"ports": [{}]}),
-            json!({}),
-            "spec.containers[0].ports[0].containerPort: Required value",
-        ),
+        (json!({"ports": [{"containerPort": 80, "name": "http", "hostPort": 80}]}), json!({}), ""),
+        (json!({"ports": [{}]}), json!({}), "spec.containers[0].ports[0].containerPort: Required value"),
         (
             json!({"ports": [{"containerPort": 65536}]}),
             json!({}),
@@ -145,11 +131,7 @@ fn variables_and_mounts_keep_their_rules() {
     let volumes = json!({"volumes": [{"name": "data"}]});
     check(&[
         (env(json!({"name": "A", "value": "b"})), json!({}), ""),
-        (
-            env(json!({"value": "b"})),
-            json!({}),
-            &format!("{at}.env[0].name: Required value"),
-        ),
+        (env(json!({"value": "b"})), json!({}), &format!("{at}.env[0].name: Required value")),
         (field("metadata.name"), json!({}), ""),
         (field("metadata.labels['app']"), json!({}), ""),
         (
@@ -187,11 +169,7 @@ fn variables_and_mounts_keep_their_rules() {
                 "{at}.envFrom[0]: Invalid value: \"\": must specify one of: `configMapRef` or `secretRef`"
             ),
         ),
-        (
-            json!({"volumeMounts": [{"name": "data", "mountPath": "/d"}]}),
-            volumes.clone(),
-            "",
-        ),
+        (json!({"volumeMounts": [{"name": "data", "mountPath": "/d"}]}), volumes.clone(), ""),
         (
             json!({"volumeMounts": [{"name": "other", "mountPath": "/d"}]}),
             volumes.clone(),
@@ -238,11 +216,7 @@ fn the_spec_keeps_its_rules() {
             json!({"dnsPolicy": "None"}),
             "spec.dnsConfig: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None",
         ),
-        (
-            json!({}),
-            json!({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.10"]}}),
-            "",
-        ),
+        (json!({}), json!({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["10.0.0.10"]}}), ""),
         (
             json!({}),
             json!({"activeDeadlineSeconds": 0}),
@@ -279,14 +253,9 @@ fn the_spec_keeps_its_rules() {
             "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared",
         ),
     ]);
-    let bad = text(&validate(&mk_pod_with(
-        json!({}),
-        json!({"nodeSelector": {"a b": "c"}, "hostname": "A"}),
-    )));
-    assert!(
-        bad.contains("spec.nodeSelector") && bad.contains("spec.hostname"),
-        "{bad}"
-    );
+    let bad =
+        text(&validate(&mk_pod_with(json!({}), json!({"nodeSelector": {"a b": "c"}, "hostname": "A"}))));
+    assert!(bad.contains("spec.nodeSelector") && bad.contains("spec.hostname"), "{bad}");
 }
 
 #[test]
@@ -344,10 +313,7 @@ fn a_template_leaves_host_ports_to_the_pod() {
     };
     assert_eq!(template(json!({"containerPort": 80})), "");
     let wrong = template(json!({"containerPort": 80, "hostPort": 81}));
-    assert!(
-        wrong.starts_with("t.spec.containers[0].ports[0].hostPort: Invalid value: 81"),
-        "{wrong}"
-    );
+    assert!(wrong.starts_with("t.spec.containers[0].ports[0].hostPort: Invalid value: 81"), "{wrong}");
 }
 
 #[test]
@@ -377,11 +343,7 @@ fn little_of_a_pod_may_change() {
         ),
     ];
     for patch in allowed {
-        assert_eq!(
-            text(&validate_update(&with(&old, patch.clone()), &old)),
-            "",
-            "{patch}"
-        );
+        assert_eq!(text(&validate_update(&with(&old, patch.clone()), &old)), "", "{patch}");
     }
     let mut image = old.clone();
     image.spec.containers[0].image = "nginx:2".to_owned();
@@ -414,11 +376,7 @@ fn little_of_a_pod_may_change() {
         ),
     ];
     for (patch, expected) in refused {
-        assert_eq!(
-            text(&validate_update(&with(&old, patch.clone()), &old)),
-            expected,
-            "{patch}"
-        );
+        assert_eq!(text(&validate_update(&with(&old, patch.clone()), &old)), expected, "{patch}");
     }
     let mut more = old.clone();
     more.spec.containers.push(more.spec.containers[0].clone());
@@ -435,10 +393,7 @@ fn a_gated_pod_may_lose_gates_and_narrow_its_nodes() {
         json!({}),
         json!({"schedulingGates": [{"name": "example.com/g"}], "nodeSelector": {"a": "1"}}),
     );
-    let narrowed = with(
-        &old,
-        json!({"spec": {"nodeSelector": {"b": "2"}, "schedulingGates": []}}),
-    );
+    let narrowed = with(&old, json!({"spec": {"nodeSelector": {"b": "2"}, "schedulingGates": []}}));
     assert_eq!(text(&validate_update(&narrowed, &old)), "");
     let widened = with(&old, json!({"spec": {"nodeSelector": {"a": null, "b": "2"}}}));
     assert_eq!(validate_update(&widened, &old).len(), 1);
@@ -446,26 +401,15 @@ fn a_gated_pod_may_lose_gates_and_narrow_its_nodes() {
 
 #[test]
 fn an_update_keeps_the_status_and_a_status_write_the_spec() {
-    let old = with(
-        &mk_pod(),
-        json!({"status": {"phase": "Running", "qosClass": "BestEffort"}}),
-    );
-    let sent = with(
-        &old,
-        json!({"spec": {"nodeName": "n1"}, "status": {"phase": "Failed", "qosClass": null}}),
-    );
+    let old = with(&mk_pod(), json!({"status": {"phase": "Running", "qosClass": "BestEffort"}}));
+    let sent =
+        with(&old, json!({"spec": {"nodeName": "n1"}, "status": {"phase": "Failed", "qosClass": null}}));
     let mut new = sent.clone();
     prepare_update(&mut new, &old);
-    assert_eq!(
-        (new.spec.node_name.as_str(), new.status.phase.as_str()),
-        ("n1", "Running")
-    );
+    assert_eq!((new.spec.node_name.as_str(), new.status.phase.as_str()), ("n1", "Running"));
     let mut new = sent;
     prepare_status_update(&mut new, &old);
-    assert_eq!(
-        (new.spec.node_name.as_str(), new.status.phase.as_str()),
-        ("", "Failed")
-    );
+    assert_eq!((new.spec.node_name.as_str(), new.status.phase.as_str()), ("", "Failed"));
     assert_eq!(new.status.qos_class, "BestEffort");
 }
 

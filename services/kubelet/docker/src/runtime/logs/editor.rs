@@ -56,11 +56,7 @@ impl Editor {
             stream.repeated = Some(stream.last.unwrap_or((begin, 0)));
         }
         // Both streams are needed from the earlier end on; the one without an end from the beginning.
-        self.streams
-            .iter()
-            .filter_map(|stream| stream.repeated)
-            .map(|(time, _)| time)
-            .min()
+        self.streams.iter().filter_map(|stream| stream.repeated).map(|(time, _)| time).min()
     }
 
     /// What to deliver of a piece, if anything.
@@ -74,13 +70,8 @@ impl Editor {
         if !self.reads_times() {
             return Some(message);
         }
-        let text = message
-            .iter()
-            .position(|byte| *byte == b' ')
-            .map_or(0, |space| space + 1);
-        let time = std::str::from_utf8(&message[..text])
-            .ok()
-            .and_then(|time| time.trim_end().parse().ok());
+        let text = message.iter().position(|byte| *byte == b' ').map_or(0, |space| space + 1);
+        let time = std::str::from_utf8(&message[..text]).ok().and_then(|time| time.trim_end().parse().ok());
         let stream = &mut self.streams[stream];
         if time.is_some_and(|time| stream.repeats(time)) {
             return None;
@@ -93,11 +84,7 @@ impl Editor {
             stream.note(time);
             self.begin.get_or_insert(time);
         }
-        let from = if continued.is_some() || !self.timestamps {
-            text
-        } else {
-            0
-        };
+        let from = if continued.is_some() || !self.timestamps { text } else { 0 };
         kept.then(|| message.slice(from..))
     }
 }
@@ -130,17 +117,11 @@ mod tests {
 
     fn feed(editor: &mut Editor, pieces: &[(bool, &str)]) -> String {
         let output = |(error, text): &(bool, &str)| match *error {
-            true => LogOutput::StdErr {
-                message: Bytes::copy_from_slice(text.as_bytes()),
-            },
-            false => LogOutput::StdOut {
-                message: Bytes::copy_from_slice(text.as_bytes()),
-            },
+            true => LogOutput::StdErr { message: Bytes::copy_from_slice(text.as_bytes()) },
+            false => LogOutput::StdOut { message: Bytes::copy_from_slice(text.as_bytes()) },
         };
         let pieces = pieces.iter().filter_map(|piece| editor.edit(output(piece)));
-        pieces
-            .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
-            .collect()
+        pieces.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).collect()
     }
 
     fn edited(options: LogOptions, pieces: &[(bool, &str)]) -> String {
@@ -156,18 +137,12 @@ mod tests {
 
     #[test]
     fn plain_pieces_pass_untouched() {
-        assert_eq!(
-            edited(LogOptions::default(), &[(false, "a b\n"), (true, "c")]),
-            "a b\nc"
-        );
+        assert_eq!(edited(LogOptions::default(), &[(false, "a b\n"), (true, "c")]), "a b\nc");
     }
 
     #[test]
     fn a_long_line_has_one_time() {
-        let options = LogOptions {
-            timestamps: true,
-            ..LogOptions::default()
-        };
+        let options = LogOptions { timestamps: true, ..LogOptions::default() };
         let expected =
             "2026-11-22T10:00:00.1Z early\n2026-11-22T10:00:00.6Z long 2026-11-22T10:00:00.7Z error\nline\n";
         assert_eq!(edited(options, TIMED), expected);
@@ -176,27 +151,9 @@ mod tests {
     #[test]
     fn fractions_of_a_second_count() {
         let since = Some("2026-11-22T10:00:00.5Z".parse().unwrap());
-        assert_eq!(
-            edited(
-                LogOptions {
-                    since,
-                    ..LogOptions::default()
-                },
-                TIMED
-            ),
-            "long error\nline\n"
-        );
+        assert_eq!(edited(LogOptions { since, ..LogOptions::default() }, TIMED), "long error\nline\n");
         let since = Some("2026-11-22T10:00:00.65Z".parse().unwrap());
-        assert_eq!(
-            edited(
-                LogOptions {
-                    since,
-                    ..LogOptions::default()
-                },
-                TIMED
-            ),
-            "error\n"
-        );
+        assert_eq!(edited(LogOptions { since, ..LogOptions::default() }, TIMED), "error\n");
     }
 
     const LOG: &[(bool, &str)] = &[
@@ -209,10 +166,7 @@ mod tests {
     ];
 
     fn following() -> Editor {
-        Editor::new(&LogOptions {
-            follow: true,
-            ..LogOptions::default()
-        })
+        Editor::new(&LogOptions { follow: true, ..LogOptions::default() })
     }
 
     #[test]
