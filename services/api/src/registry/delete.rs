@@ -132,14 +132,15 @@ fn check_propagation(options: &DeleteOptions) -> Result<(), ApiError> {
 
 /// Adds or drops the finalizers by which dependents are orphaned or go first.
 fn propagate(finalizers: &mut Vec<String>, options: &DeleteOptions, orphans_by_default: bool) {
+    let is_ours = |finalizer: &String| [ORPHAN, FOREGROUND].contains(&finalizer.as_str());
     let wanted = match (options.propagation_policy.as_deref(), options.orphan_dependents) {
         (Some("Orphan"), _) | (None, Some(true)) => Some(ORPHAN),
         (Some("Foreground"), _) => Some(FOREGROUND),
         (Some(_), _) | (None, Some(false)) => None,
-        (None, None) if orphans_by_default && finalizers.is_empty() => Some(ORPHAN),
+        (None, None) if orphans_by_default && !finalizers.iter().any(is_ours) => Some(ORPHAN),
         (None, None) => return,
     };
-    finalizers.retain(|finalizer| ![ORPHAN, FOREGROUND].contains(&finalizer.as_str()));
+    finalizers.retain(|finalizer| !is_ours(finalizer));
     finalizers.extend(wanted.map(str::to_owned));
 }
 
