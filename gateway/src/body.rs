@@ -37,12 +37,10 @@ pub(crate) enum Validation {
 pub(crate) async fn bytes(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::request_entity_too_large(format!(
-            "limit is {limit} bytes"
-        ))),
-        Err(error) => Err(ApiError::bad_request(format!(
-            "cannot read the body of the request: {error}"
-        ))),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(ApiError::request_entity_too_large(format!("limit is {limit} bytes")))
+        }
+        Err(error) => Err(ApiError::bad_request(format!("cannot read the body of the request: {error}"))),
     }
 }
 
@@ -59,11 +57,7 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, ApiError> {
 /// The `Content-Type` without parameters, in lower case.
 pub(crate) fn content_type(headers: &HeaderMap) -> String {
     let full = text(headers, &CONTENT_TYPE);
-    full.split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Decodes an object of kind `T`; returns it with warnings for the client.
@@ -80,10 +74,9 @@ where
     let problems = problems(&report);
     match validation {
         Validation::Ignore => Ok((object, Vec::new())),
-        Validation::Strict if !problems.is_empty() => Err(unreadable::<T>(&format!(
-            "strict decoding error: {}",
-            problems.join(", ")
-        ))),
+        Validation::Strict if !problems.is_empty() => {
+            Err(unreadable::<T>(&format!("strict decoding error: {}", problems.join(", "))))
+        }
         Validation::Warn | Validation::Strict => Ok((object, problems)),
     }
 }
@@ -96,11 +89,8 @@ fn yaml<T: json::Message>(bytes: &Bytes) -> Result<(T, Report), ApiError> {
 fn protobuf<T: json::Message + Message + Default>(bytes: &Bytes) -> Result<(T, Report), ApiError> {
     let envelope = envelope::unwrap(bytes).map_err(|error| unreadable::<T>(&error))?;
     let object = T::decode(envelope.raw).map_err(|error| unreadable::<T>(&error))?;
-    let report = Report {
-        api_version: Some(envelope.api_version),
-        kind: Some(envelope.kind),
-        ..Report::default()
-    };
+    let report =
+        Report { api_version: Some(envelope.api_version), kind: Some(envelope.kind), ..Report::default() };
     Ok((object, report))
 }
 
@@ -108,9 +98,7 @@ fn protobuf<T: json::Message + Message + Default>(bytes: &Bytes) -> Result<(T, R
 fn unreadable<T: json::Message>(why: &impl ToString) -> ApiError {
     let (version, kind) = T::TYPE_META.unwrap_or_default();
     let why = why.to_string();
-    ApiError::bad_request(format!(
-        "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
-    ))
+    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }
 
 /// Refuses a body that says it is something else. One that says nothing is what the path expects.
@@ -118,11 +106,7 @@ fn expect<T: json::Message>(report: &Report) -> Result<(), ApiError> {
     let (version, kind) = T::TYPE_META.unwrap_or_default();
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     if let Some(given) = given(&report.kind).filter(|given| given != kind) {
-        let given_version = report
-            .api_version
-            .as_deref()
-            .filter(|text| !text.is_empty())
-            .unwrap_or(version);
+        let given_version = report.api_version.as_deref().filter(|text| !text.is_empty()).unwrap_or(version);
         return Err(ApiError::bad_request(format!(
             "{given} in version {given_version:?} cannot be handled as a {kind}: the path expects kind {kind}"
         )));
@@ -138,18 +122,8 @@ fn expect<T: json::Message>(report: &Report) -> Result<(), ApiError> {
 }
 
 fn problems(report: &Report) -> Vec<String> {
-    let unknown = report
-        .unknown
-        .iter()
-        .map(|path| format!("unknown field {path:?}"));
-    unknown
-        .chain(
-            report
-                .duplicate
-                .iter()
-                .map(|path| format!("duplicate field {path:?}")),
-        )
-        .collect()
+    let unknown = report.unknown.iter().map(|path| format!("unknown field {path:?}"));
+    unknown.chain(report.duplicate.iter().map(|path| format!("duplicate field {path:?}"))).collect()
 }
 
 // === impl Validation ===
@@ -176,10 +150,7 @@ mod tests {
     use super::*;
 
     fn pod(media: Media, body: &[u8], validation: Validation) -> Result<(Pod, Vec<String>), String> {
-        let content = Content {
-            bytes: Bytes::copy_from_slice(body),
-            media,
-        };
+        let content = Content { bytes: Bytes::copy_from_slice(body), media };
         decode(&content, validation).map_err(|error| {
             assert_eq!(error.code(), 400);
             error.message().to_owned()
@@ -224,16 +195,8 @@ mod tests {
                 br#"{"spec":{"containers":[{"name":"a"},{"name":7}]}}"#,
                 "spec.containers[1].name: ",
             ),
-            (
-                Media::Json,
-                br#"{"metadata":{"creationTimestamp":"noon"}}"#,
-                "metadata.creationTimestamp: ",
-            ),
-            (
-                Media::Json,
-                br#"{"kind":"Service"}"#,
-                "Service in version \"v1\" cannot be handled as a Pod",
-            ),
+            (Media::Json, br#"{"metadata":{"creationTimestamp":"noon"}}"#, "metadata.creationTimestamp: "),
+            (Media::Json, br#"{"kind":"Service"}"#, "Service in version \"v1\" cannot be handled as a Pod"),
             (
                 Media::Json,
                 br#"{"kind":"Pod","apiVersion":"v2"}"#,
@@ -250,24 +213,15 @@ mod tests {
         let torn = envelope::wrap("v1", "Pod", b"\x0a\x05", b"");
         assert!(pod(Media::Protobuf, &torn, Validation::Warn).is_err());
         let other = envelope::wrap("v1", "Node", b"", b"");
-        assert!(
-            pod(Media::Protobuf, &other, Validation::Warn)
-                .unwrap_err()
-                .contains("Node")
-        );
+        assert!(pod(Media::Protobuf, &other, Validation::Warn).unwrap_err().contains("Node"));
     }
 
     #[test]
     fn unknown_and_duplicate_fields_are_treated_as_asked() {
         let body = br#"{"spec":{"x":1,"nodeName":"a","nodeName":"b"},"metadata":{"name":"web"}}"#;
-        let told = vec![
-            "unknown field \"spec.x\"".to_owned(),
-            "duplicate field \"spec.nodeName\"".to_owned(),
-        ];
-        assert_eq!(
-            pod(Media::Json, body, Validation::Ignore).unwrap().1,
-            Vec::<String>::new()
-        );
+        let told =
+            vec!["unknown field \"spec.x\"".to_owned(), "duplicate field \"spec.nodeName\"".to_owned()];
+        assert_eq!(pod(Media::Json, body, Validation::Ignore).unwrap().1, Vec::<String>::new());
         assert_eq!(pod(Media::Json, body, Validation::Warn).unwrap().1, told);
         let refused = pod(Media::Json, body, Validation::Strict).unwrap_err();
         assert_eq!(

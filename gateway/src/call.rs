@@ -77,10 +77,7 @@ impl Exchange {
 
     async fn content(&self, body: Body) -> Result<Content, ApiError> {
         let media = body::media(&self.headers)?;
-        Ok(Content {
-            bytes: self.bytes(body).await?,
-            media,
-        })
+        Ok(Content { bytes: self.bytes(body).await?, media })
     }
 
     async fn bytes(&self, body: Body) -> Result<bytes::Bytes, ApiError> {

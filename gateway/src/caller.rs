@@ -16,9 +16,7 @@ pub(crate) fn caller(
 ) -> Result<ForwardedUser, ApiError> {
     // Not to be ignored: the client would act with its own rights where it asked for fewer.
     if headers.contains_key(IMPERSONATE) {
-        return Err(ApiError::unimplemented(
-            "this server does not serve impersonation (kubectl --as)",
-        ));
+        return Err(ApiError::unimplemented("this server does not serve impersonation (kubectl --as)"));
     }
     match peer {
         Some(peer) => {
@@ -36,10 +34,7 @@ mod tests {
 
     #[test]
     fn only_a_certificate_names_somebody() {
-        let peer = Peer {
-            common_name: "ann".into(),
-            organizations: vec!["dev".into()],
-        };
+        let peer = Peer { common_name: "ann".into(), organizations: vec!["dev".into()] };
         let headers = HeaderMap::new();
         let known = format!("{:?}", caller(Some(&peer), &headers, false).unwrap());
         assert!(
@@ -54,10 +49,7 @@ mod tests {
     fn impersonation_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert("Impersonate-User", "bob".parse().unwrap());
-        let peer = Peer {
-            common_name: "ann".into(),
-            organizations: vec![],
-        };
+        let peer = Peer { common_name: "ann".into(), organizations: vec![] };
         assert_eq!(caller(Some(&peer), &headers, false).unwrap_err().code(), 501);
     }
 }

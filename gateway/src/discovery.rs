@@ -54,21 +54,9 @@ pub(crate) fn root(form: Form) -> Result<Response, ApiError> {
         paths.extend([format!("/apis/{group}"), format!("/apis/{group}/{version}")]);
     }
     paths.extend(
-        [
-            "/healthz",
-            "/livez",
-            "/openapi/v2",
-            "/openapi/v3",
-            "/readyz",
-            "/version",
-        ]
-        .map(str::to_owned),
+        ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned),
     );
-    document(
-        form,
-        StatusCode::OK,
-        json!({ "paths": paths }).to_string().into_bytes(),
-    )
+    document(form, StatusCode::OK, json!({ "paths": paths }).to_string().into_bytes())
 }
 
 /// Group and version of everything that is registered, the core group first.
@@ -82,16 +70,10 @@ pub(crate) fn versions() -> Vec<(&'static str, &'static str)> {
 /// `/api`, reached by clients at `server`.
 pub(crate) fn core_versions(form: Form, headers: &HeaderMap, server: &str) -> Result<Response, ApiError> {
     if let Some(version) = aggregated::wanted(headers) {
-        return aggregated(
-            headers,
-            version,
-            aggregated::groups(version, |group| group.is_empty()),
-        );
+        return aggregated(headers, version, aggregated::groups(version, |group| group.is_empty()));
     }
-    let address = ServerAddressByClientCidr {
-        client_cidr: "0.0.0.0/0".to_owned(),
-        server_address: server.to_owned(),
-    };
+    let address =
+        ServerAddressByClientCidr { client_cidr: "0.0.0.0/0".to_owned(), server_address: server.to_owned() };
     let versions = versions().into_iter().filter(|(group, _)| group.is_empty());
     let versions = ApiVersions {
         versions: versions.map(|(_, version)| version.to_owned()).collect(),
@@ -103,25 +85,12 @@ pub(crate) fn core_versions(form: Form, headers: &HeaderMap, server: &str) -> Re
 /// `/apis`.
 pub(crate) fn groups(form: Form, headers: &HeaderMap) -> Result<Response, ApiError> {
     if let Some(version) = aggregated::wanted(headers) {
-        return aggregated(
-            headers,
-            version,
-            aggregated::groups(version, |group| !group.is_empty()),
-        );
+        return aggregated(headers, version, aggregated::groups(version, |group| !group.is_empty()));
     }
-    let mut names: Vec<&str> = versions()
-        .into_iter()
-        .map(|(group, _)| group)
-        .filter(|group| !group.is_empty())
-        .collect();
+    let mut names: Vec<&str> =
+        versions().into_iter().map(|(group, _)| group).filter(|group| !group.is_empty()).collect();
     names.dedup();
-    message(
-        form,
-        StatusCode::OK,
-        &ApiGroupList {
-            groups: names.into_iter().map(api_group).collect(),
-        },
-    )
+    message(form, StatusCode::OK, &ApiGroupList { groups: names.into_iter().map(api_group).collect() })
 }
 
 /// `/apis/<group>`.
@@ -130,10 +99,7 @@ pub(crate) fn group(form: Form, group: &str) -> Result<Response, ApiError> {
 }
 
 fn api_group(group: &str) -> ApiGroup {
-    let versions: Vec<_> = versions()
-        .into_iter()
-        .filter(|(known, _)| *known == group)
-        .collect();
+    let versions: Vec<_> = versions().into_iter().filter(|(known, _)| *known == group).collect();
     let named = |version: &str| GroupVersionForDiscovery {
         group_version: format!("{group}/{version}"),
         version: version.to_owned(),
@@ -141,10 +107,7 @@ fn api_group(group: &str) -> ApiGroup {
     ApiGroup {
         name: group.to_owned(),
         versions: versions.iter().map(|(_, version)| named(version)).collect(),
-        preferred_version: versions
-            .first()
-            .map(|(_, version)| named(version))
-            .unwrap_or_default(),
+        preferred_version: versions.first().map(|(_, version)| named(version)).unwrap_or_default(),
         server_address_by_client_cidrs: Vec::new(),
     }
 }
@@ -161,18 +124,14 @@ fn aggregated(
 ) -> Result<Response, ApiError> {
     let body = groups.to_string();
     let mut response = tagged(headers, version.content_type(), body.as_bytes());
-    response
-        .headers_mut()
-        .insert(VARY, HeaderValue::from_static("Accept"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     Ok(response)
 }
 
 /// A document with its tag, or word that the client has it already.
 fn tagged(headers: &HeaderMap, content_type: &'static str, body: &[u8]) -> Response {
     let tag = format!("\"{}\"", digest(body));
-    let known = negotiate::text(headers, &IF_NONE_MATCH)
-        .split(',')
-        .any(|known| known.trim() == tag);
+    let known = negotiate::text(headers, &IF_NONE_MATCH).split(',').any(|known| known.trim() == tag);
     let mut response = match known {
         true => plain(StatusCode::NOT_MODIFIED, content_type, axum::body::Body::empty()),
         false => plain(StatusCode::OK, content_type, body.to_vec()),

@@ -102,10 +102,7 @@ impl Gateway {
             client,
             watch_client,
         };
-        Router::new()
-            .fallback(serve)
-            .with_state(Arc::new(shared))
-            .merge(health)
+        Router::new().fallback(serve).with_state(Arc::new(shared)).merge(health)
     }
 }
 
@@ -116,10 +113,7 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let context = trace::current().or_else(|| trace::extract(request.headers()));
     let answered = trace::scope(context, shared.answer(request, query)).await;
     let mut response = answered.unwrap_or_else(|error| status::failure(failed, error));
-    response
-        .headers_mut()
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-cache, private"));
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     response
 }
 
@@ -128,35 +122,18 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
 impl Shared {
     async fn answer(self: Arc<Self>, request: Request, query: Query) -> Result<Response, ApiError> {
         let (head, body) = request.into_parts();
-        let user = caller::caller(
-            head.extensions.get::<Peer>(),
-            &head.headers,
-            self.config.anonymous,
-        )?;
+        let user = caller::caller(head.extensions.get::<Peer>(), &head.headers, self.config.anonymous)?;
         let route = route(&head.method, head.uri.path(), &query)?;
         let long_running = matches!(&route, Route::Call(call) if call.verb.is_long_running());
-        let place = if long_running {
-            self.watches.enter()?
-        } else {
-            self.requests.enter()?
-        };
+        let place = if long_running { self.watches.enter()? } else { self.requests.enter()? };
         let response = match route {
             Route::Call(call) => {
                 let form = form_of(&call, &head.headers, &query)?;
-                let (client, watch_client) = (
-                    self.client.acting_for(user.clone()),
-                    self.watch_client.acting_for(user),
-                );
+                let (client, watch_client) =
+                    (self.client.acting_for(user.clone()), self.watch_client.acting_for(user));
                 let headers = head.headers;
-                let exchange = Exchange {
-                    shared: self.clone(),
-                    client,
-                    watch_client,
-                    call,
-                    query,
-                    headers,
-                    form,
-                };
+                let exchange =
+                    Exchange { shared: self.clone(), client, watch_client, call, query, headers, form };
                 call::answer(exchange, body).await?
             }
             Route::OpenApiV2 => self.documents.v2(&head.headers).await?,

@@ -88,13 +88,7 @@ pub(crate) fn codec(kind: &'static Kind) -> Result<&'static Codec, ApiError> {
 
 impl Codec {
     const fn of<K: Tabled>() -> Self {
-        Self {
-            kind: K::KIND,
-            columns: K::COLUMNS,
-            read: read::<K>,
-            write: write::<K>,
-            cells: cells::<K>,
-        }
+        Self { kind: K::KIND, columns: K::COLUMNS, read: read::<K>, write: write::<K>, cells: cells::<K> }
     }
 
     /// Reads what a client sent.
@@ -141,12 +135,7 @@ fn read<K: Tabled>(content: &Content, validation: Validation) -> Result<Received
     let (object, warnings) = body::decode::<K>(content, validation)?;
     let metadata = object.metadata();
     let (name, namespace) = (metadata.name.clone(), metadata.namespace.clone());
-    Ok(Received {
-        object: object.encode_to_vec().into(),
-        name,
-        namespace,
-        warnings,
-    })
+    Ok(Received { object: object.encode_to_vec().into(), name, namespace, warnings })
 }
 
 fn write<K: Tabled>(object: &[u8], place: Place, out: &mut Vec<u8>) -> Result<(), ApiError> {
@@ -163,14 +152,7 @@ fn cells<K: Tabled>(object: &[u8], now: Timestamp) -> Result<Vec<Cell>, ApiError
 
 fn write_partial(object: &[u8], version: MetaVersion, out: &mut Vec<u8>) -> Result<(), ApiError> {
     let metadata = wire::metadata(object).map_err(unreadable)?;
-    to_json(
-        &Partial {
-            kind: "PartialObjectMetadata",
-            api_version: version.api_version(),
-            metadata,
-        },
-        out,
-    )
+    to_json(&Partial { kind: "PartialObjectMetadata", api_version: version.api_version(), metadata }, out)
 }
 
 /// Appends the JSON of a value.
@@ -206,10 +188,7 @@ mod tests {
         pod.metadata.name = "web".into();
         let object = wire::with_resource_version(&pod.encode_to_vec(), 7);
         let mut out = Vec::new();
-        codec(Pod::KIND)
-            .unwrap()
-            .write(&object, shape, place, &mut out)
-            .unwrap();
+        codec(Pod::KIND).unwrap().write(&object, shape, place, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -255,10 +234,8 @@ mod tests {
     #[test]
     fn bytes_that_are_no_object_are_an_error() {
         let mut out = Vec::new();
-        let refused = codec(Pod::KIND)
-            .unwrap()
-            .write(b"\x0a\x7f", Shape::Object, Place::Alone, &mut out)
-            .unwrap_err();
+        let refused =
+            codec(Pod::KIND).unwrap().write(b"\x0a\x7f", Shape::Object, Place::Alone, &mut out).unwrap_err();
         assert_eq!(refused.code(), 500);
     }
 }

@@ -31,9 +31,7 @@ struct Held {
 impl Room {
     /// Room for this many requests.
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
-        }
+        Self { free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))) }
     }
 
     /// A place for one request; 429 if there is none.

@@ -63,22 +63,14 @@ pub(crate) struct Clause<'a> {
 }
 
 /// The media types that objects can be written in.
-pub(crate) const OBJECTS: &[&str] = &[
-    "application/json",
-    "application/yaml",
-    "application/vnd.kubernetes.protobuf",
-];
+pub(crate) const OBJECTS: &[&str] =
+    &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// The clauses of the `Accept` header, the most wanted first. Without the header anything will do.
 pub(crate) fn clauses(headers: &HeaderMap) -> Vec<Clause<'_>> {
-    let texts = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut clauses: Vec<Clause<'_>> = texts
-        .flat_map(|text| text.split(','))
-        .filter_map(Clause::parse)
-        .collect();
+    let texts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut clauses: Vec<Clause<'_>> =
+        texts.flat_map(|text| text.split(',')).filter_map(Clause::parse).collect();
     if clauses.is_empty() {
         clauses.extend(Clause::parse("*/*"));
     }
@@ -98,15 +90,9 @@ pub(crate) fn form(headers: &HeaderMap, query: &Query) -> Result<Form, ApiError>
 
 /// The form to tell a failure in: whatever the client asked for, as far as it can be made out.
 pub(crate) fn form_of_failure(headers: &HeaderMap, query: &Query) -> Form {
-    let first = clauses(headers)
-        .iter()
-        .find_map(|clause| clause.form(Include::default()));
+    let first = clauses(headers).iter().find_map(|clause| clause.form(Include::default()));
     let media = first.map_or(Media::Json, |(media, _)| media);
-    Form {
-        media,
-        shape: Shape::Object,
-        pretty: pretty(headers, query),
-    }
+    Form { media, shape: Shape::Object, pretty: pretty(headers, query) }
 }
 
 fn include(query: &Query) -> Result<Include, ApiError> {
@@ -123,18 +109,13 @@ fn include(query: &Query) -> Result<Include, ApiError> {
 /// People with a terminal or a browser get indented JSON unless they say otherwise.
 fn pretty(headers: &HeaderMap, query: &Query) -> bool {
     let agent = text(headers, &USER_AGENT);
-    let person = ["curl", "Wget", "Mozilla/5.0"]
-        .iter()
-        .any(|known| agent.starts_with(known));
+    let person = ["curl", "Wget", "Mozilla/5.0"].iter().any(|known| agent.starts_with(known));
     query.optional_flag("pretty").unwrap_or(person)
 }
 
 /// A header as text; empty if there is none or it is no text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 // === impl Clause ===
@@ -142,29 +123,15 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
 impl<'a> Clause<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
-        let media = parts
-            .next()
-            .filter(|media| !media.is_empty())?
-            .to_ascii_lowercase();
+        let media = parts.next().filter(|media| !media.is_empty())?.to_ascii_lowercase();
         let params: Vec<_> = parts.filter_map(|part| part.split_once('=')).collect();
-        let quality = params
-            .iter()
-            .find(|(name, _)| *name == "q")
-            .map_or(Ok(1.0), |(_, q)| q.parse());
-        Some(Self {
-            media,
-            params,
-            quality: quality.unwrap_or(0.0),
-        })
+        let quality = params.iter().find(|(name, _)| *name == "q").map_or(Ok(1.0), |(_, q)| q.parse());
+        Some(Self { media, params, quality: quality.unwrap_or(0.0) })
     }
 
     /// A parameter; empty if it is not given.
     pub(crate) fn param(&self, name: &str) -> &'a str {
-        self.params
-            .iter()
-            .find(|(given, _)| *given == name)
-            .map(|(_, value)| *value)
-            .unwrap_or_default()
+        self.params.iter().find(|(given, _)| *given == name).map(|(_, value)| *value).unwrap_or_default()
     }
 
     fn form(&self, include: Include) -> Option<(Media, Shape)> {
@@ -238,24 +205,12 @@ mod tests {
             ("*/*", Ok((Media::Json, Shape::Object))),
             ("application/json, */*", Ok((Media::Json, Shape::Object))),
             ("application/yaml", Ok((Media::Yaml, Shape::Object))),
-            (
-                "application/vnd.kubernetes.protobuf,application/json",
-                Ok((Media::Protobuf, Shape::Object)),
-            ),
-            (
-                "application/vnd.kubernetes.protobuf;stream=watch",
-                Ok((Media::Protobuf, Shape::Object)),
-            ),
-            (
-                "application/json;q=0.1,application/yaml;q=0.9",
-                Ok((Media::Yaml, Shape::Object)),
-            ),
+            ("application/vnd.kubernetes.protobuf,application/json", Ok((Media::Protobuf, Shape::Object))),
+            ("application/vnd.kubernetes.protobuf;stream=watch", Ok((Media::Protobuf, Shape::Object))),
+            ("application/json;q=0.1,application/yaml;q=0.9", Ok((Media::Yaml, Shape::Object))),
             ("application/json;q=0", Err(406)),
             (kubectl, table(MetaVersion::V1)),
-            (
-                "application/json;as=Table;v=v1beta1;g=meta.k8s.io",
-                table(MetaVersion::V1beta1),
-            ),
+            ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", table(MetaVersion::V1beta1)),
             (
                 "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json",
                 Ok((Media::Json, Shape::Object)),
@@ -274,14 +229,10 @@ mod tests {
     #[test]
     fn a_table_carries_what_was_asked_for() {
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
-        for (query, include) in [
-            ("includeObject=None", Include::None),
-            ("includeObject=Object", Include::Object),
-        ] {
-            assert_eq!(
-                negotiate(table, query),
-                Ok((Media::Json, Shape::Table(MetaVersion::V1, include)))
-            );
+        for (query, include) in
+            [("includeObject=None", Include::None), ("includeObject=Object", Include::Object)]
+        {
+            assert_eq!(negotiate(table, query), Ok((Media::Json, Shape::Table(MetaVersion::V1, include))));
         }
         assert_eq!(negotiate(table, "includeObject=All"), Err(400));
     }

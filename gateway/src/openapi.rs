@@ -31,10 +31,8 @@ use crate::response::{gzip, plain};
 const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// What clients ask for it by. They ask with an `@` that they do not take for a media type when it is answered.
-const V2_PROTOBUF_ASKED: [&str; 2] = [
-    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
-    V2_PROTOBUF,
-];
+const V2_PROTOBUF_ASKED: [&str; 2] =
+    ["application/com.github.proto-openapi.spec.v2@v1.0+protobuf", V2_PROTOBUF];
 
 const JSON: &str = "application/json";
 
@@ -61,11 +59,7 @@ impl Documents {
         for clause in negotiate::clauses(headers) {
             if V2_PROTOBUF_ASKED.contains(&clause.media.as_str()) {
                 let make = || generate(|| Document::new(&gnostic::encode(&document::v2()?)));
-                return self
-                    .v2_protobuf
-                    .get_or_try_init(make)
-                    .await?
-                    .response(V2_PROTOBUF, headers);
+                return self.v2_protobuf.get_or_try_init(make).await?.response(V2_PROTOBUF, headers);
             }
             if matches!(clause.media.as_str(), JSON | "application/*" | "*/*")
                 && clause.param("as").is_empty()
@@ -85,11 +79,7 @@ impl Documents {
             (path.clone(), serde_json::json!({ "serverRelativeURL": address }))
         });
         let paths: serde_json::Map<_, _> = paths.collect();
-        Ok(plain(
-            StatusCode::OK,
-            JSON,
-            serde_json::json!({ "paths": paths }).to_string(),
-        ))
+        Ok(plain(StatusCode::OK, JSON, serde_json::json!({ "paths": paths }).to_string()))
     }
 
     /// `/openapi/v3/<path>`.
@@ -112,14 +102,8 @@ impl Documents {
 
 fn acceptable(headers: &HeaderMap) -> Result<(), ApiError> {
     let json = |media: &str| matches!(media, JSON | "application/*" | "*/*");
-    let accepted = negotiate::clauses(headers)
-        .iter()
-        .any(|clause| json(&clause.media));
-    if accepted {
-        Ok(())
-    } else {
-        Err(ApiError::not_acceptable(&[JSON]))
-    }
+    let accepted = negotiate::clauses(headers).iter().any(|clause| json(&clause.media));
+    if accepted { Ok(()) } else { Err(ApiError::not_acceptable(&[JSON])) }
 }
 
 /// Makes documents beside the tasks that serve: it takes tens of milliseconds.
@@ -138,26 +122,21 @@ impl Document {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(contents).map_err(failed)?;
         let compressed = Bytes::from(encoder.finish().map_err(failed)?);
-        Ok(Self {
-            compressed,
-            digest: digest(contents),
-        })
+        Ok(Self { compressed, digest: digest(contents) })
     }
 
     fn response(&self, content_type: &'static str, headers: &HeaderMap) -> Result<Response, ApiError> {
         let tag = format!("\"{}\"", self.digest);
-        let mut response = if negotiate::text(headers, &IF_NONE_MATCH)
-            .split(',')
-            .any(|known| known.trim() == tag)
-        {
-            plain(StatusCode::NOT_MODIFIED, content_type, Body::empty())
-        } else if gzip::accepted(headers) {
-            let mut response = plain(StatusCode::OK, content_type, self.compressed.clone());
-            gzip::mark(response.headers_mut());
-            response
-        } else {
-            plain(StatusCode::OK, content_type, self.contents()?)
-        };
+        let mut response =
+            if negotiate::text(headers, &IF_NONE_MATCH).split(',').any(|known| known.trim() == tag) {
+                plain(StatusCode::NOT_MODIFIED, content_type, Body::empty())
+            } else if gzip::accepted(headers) {
+                let mut response = plain(StatusCode::OK, content_type, self.compressed.clone());
+                gzip::mark(response.headers_mut());
+                response
+            } else {
+                plain(StatusCode::OK, content_type, self.contents()?)
+            };
         if let Ok(tag) = HeaderValue::try_from(tag) {
             response.headers_mut().insert(ETAG, tag);
         }

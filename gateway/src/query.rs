@@ -12,19 +12,12 @@ impl Query {
     /// Decodes a query string, without its question mark.
     pub(crate) fn parse(query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        Self(
-            pairs
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
-        )
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
     /// The first value of a parameter.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     /// The first value of a parameter; empty if it was not given.
@@ -34,11 +27,7 @@ impl Query {
 
     /// All values of a parameter.
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
-        self.0
-            .iter()
-            .filter(|(given, _)| given == name)
-            .map(|(_, value)| value.clone())
-            .collect()
+        self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.clone()).collect()
     }
 
     /// A switch: on when given, unless its value says `false` or `0`.
@@ -48,8 +37,7 @@ impl Query {
 
     /// A switch that may be left out.
     pub(crate) fn optional_flag(&self, name: &str) -> Option<bool> {
-        self.first(name)
-            .map(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
+        self.first(name).map(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))
     }
 
     /// A whole number; empty counts as not given.
@@ -93,10 +81,7 @@ mod tests {
 
     #[test]
     fn a_word_is_no_number() {
-        assert_eq!(
-            Query::parse(Some("limit=500")).number("limit").unwrap(),
-            Some(500)
-        );
+        assert_eq!(Query::parse(Some("limit=500")).number("limit").unwrap(), Some(500));
         assert_eq!(Query::parse(Some("limit=")).number("limit").unwrap(), None);
         let refused = Query::parse(Some("limit=many")).number("limit").unwrap_err();
         assert_eq!(refused.code(), 400);

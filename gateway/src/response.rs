@@ -22,9 +22,7 @@ use crate::negotiate::{Form, Media, MetaVersion, Shape};
 pub(crate) fn plain(code: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = code;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -36,11 +34,7 @@ pub(crate) fn object(
     object: &Bytes,
 ) -> Result<Response, ApiError> {
     if form.media == Media::Protobuf {
-        return Ok(plain(
-            code,
-            form.media.content_type(),
-            enveloped(codec, form.shape, object)?,
-        ));
+        return Ok(plain(code, form.media.content_type(), enveloped(codec, form.shape, object)?));
     }
     let mut out = Vec::with_capacity(object.len() * 3);
     match form.shape {
@@ -121,19 +115,9 @@ pub(crate) fn enveloped(codec: &Codec, shape: Shape, object: &[u8]) -> Result<By
         Shape::Partial(version) => {
             let metadata = wire::metadata(object).map_err(|error| ApiError::internal(error.to_string()))?;
             let partial = keelson_proto::meta::PartialObjectMetadata { metadata };
-            Ok(envelope::wrap(
-                version.api_version(),
-                "PartialObjectMetadata",
-                &partial.encode_to_vec(),
-                b"",
-            ))
+            Ok(envelope::wrap(version.api_version(), "PartialObjectMetadata", &partial.encode_to_vec(), b""))
         }
-        _ => Ok(envelope::wrap(
-            &codec.kind.api_version(),
-            codec.kind.kind,
-            object,
-            b"",
-        )),
+        _ => Ok(envelope::wrap(&codec.kind.api_version(), codec.kind.kind, object, b"")),
     }
 }
 

@@ -76,11 +76,7 @@ pub(crate) enum Verb {
 pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Result<Route, ApiError> {
     let segments = segments(path)?;
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let method = if method == Method::HEAD {
-        &Method::GET
-    } else {
-        method
-    };
+    let method = if method == Method::HEAD { &Method::GET } else { method };
     match parts.as_slice() {
         [] | ["index.html"] => fixed(method, Route::Root),
         ["version"] => fixed(method, Route::Version),
@@ -108,11 +104,8 @@ fn segments(path: &str) -> Result<Vec<String>, ApiError> {
     if path.is_empty() {
         return Ok(Vec::new());
     }
-    let decoded = path.split('/').map(|part| {
-        percent_decode_str(part)
-            .decode_utf8()
-            .map(|text| text.into_owned())
-    });
+    let decoded =
+        path.split('/').map(|part| percent_decode_str(part).decode_utf8().map(|text| text.into_owned()));
     let segments: Vec<String> = decoded
         .collect::<Result<_, _>>()
         .map_err(|_| ApiError::bad_request("the path is not valid UTF-8"))?;
@@ -123,25 +116,15 @@ fn segments(path: &str) -> Result<Vec<String>, ApiError> {
 }
 
 fn group_version(found: impl Fn(&Kind) -> bool) -> Option<(&'static str, &'static str)> {
-    REGISTERED
-        .iter()
-        .find(|kind| found(kind))
-        .map(|kind| (kind.group, kind.version))
+    REGISTERED.iter().find(|kind| found(kind)).map(|kind| (kind.group, kind.version))
 }
 
 fn fixed(method: &Method, route: Route) -> Result<Route, ApiError> {
-    if method == Method::GET {
-        Ok(route)
-    } else {
-        Err(not_allowed())
-    }
+    if method == Method::GET { Ok(route) } else { Err(not_allowed()) }
 }
 
 fn not_allowed() -> ApiError {
-    ApiError::new(
-        Reason::MethodNotAllowed,
-        "the server does not allow this method on the requested resource",
-    )
+    ApiError::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
 }
 
 /// Reads what follows a group and version.
@@ -165,11 +148,7 @@ fn in_version(
 fn watch_prefix(method: &Method, group: &str, version: &str, rest: &[&str]) -> Result<Route, ApiError> {
     match Target::read(group, version, rest)? {
         target if !target.kind.service.is_empty() && target.tail.len() <= 1 => {
-            let name = target
-                .tail
-                .first()
-                .map(|name| (*name).to_owned())
-                .unwrap_or_default();
+            let name = target.tail.first().map(|name| (*name).to_owned()).unwrap_or_default();
             fixed(method, target.call(Verb::Watch, name))
         }
         _ => Err(ApiError::unknown_resource()),
@@ -190,21 +169,13 @@ impl<'a> Target<'a> {
         let kind = |plural: &str| kind(group, version, plural).ok_or_else(ApiError::unknown_resource);
         let target = match rest {
             // A namespace's own subresources look like resources inside of it.
-            ["namespaces", _, "status" | "finalize"] => Self {
-                kind: kind("namespaces")?,
-                namespace: None,
-                tail: &rest[1..],
-            },
-            ["namespaces", namespace, plural, tail @ ..] => Self {
-                kind: kind(plural)?,
-                namespace: Some(namespace),
-                tail,
-            },
-            [plural, tail @ ..] => Self {
-                kind: kind(plural)?,
-                namespace: None,
-                tail,
-            },
+            ["namespaces", _, "status" | "finalize"] => {
+                Self { kind: kind("namespaces")?, namespace: None, tail: &rest[1..] }
+            }
+            ["namespaces", namespace, plural, tail @ ..] => {
+                Self { kind: kind(plural)?, namespace: Some(namespace), tail }
+            }
+            [plural, tail @ ..] => Self { kind: kind(plural)?, namespace: None, tail },
             [] => return Err(ApiError::unknown_resource()),
         };
         match (target.kind.namespaced, target.namespace, target.tail) {
@@ -215,12 +186,7 @@ impl<'a> Target<'a> {
 
     fn call(&self, verb: Verb, name: String) -> Route {
         let namespace = self.namespace.unwrap_or_default().to_owned();
-        Route::Call(Call {
-            verb,
-            kind: self.kind,
-            namespace,
-            name,
-        })
+        Route::Call(Call { verb, kind: self.kind, namespace, name })
     }
 }
 
@@ -238,10 +204,7 @@ fn on_objects(method: &Method, target: Target<'_>, query: &Query) -> Result<Rout
         [name] => Ok(target.call(object_verb(method)?, (*name).to_owned())),
         [name, subresource, rest @ ..] => {
             let subresources = subresources::of(target.kind);
-            match subresources
-                .iter()
-                .find(|known| known.name == *subresource && rest.is_empty())
-            {
+            match subresources.iter().find(|known| known.name == *subresource && rest.is_empty()) {
                 Some(known) => {
                     let found = known.methods.iter().find(|(served, _)| served == method);
                     let (_, verb) = found.ok_or_else(not_allowed)?;

@@ -65,31 +65,16 @@ const NAME: Column = Column {
 const AGE: Column = text("Age", "How long ago the object was created.");
 
 const fn text(name: &'static str, description: &'static str) -> Column {
-    Column {
-        name,
-        r#type: "string",
-        format: "",
-        description,
-        priority: 0,
-    }
+    Column { name, r#type: "string", format: "", description, priority: 0 }
 }
 
 const fn number(name: &'static str, description: &'static str) -> Column {
-    Column {
-        name,
-        r#type: "integer",
-        format: "",
-        description,
-        priority: 0,
-    }
+    Column { name, r#type: "integer", format: "", description, priority: 0 }
 }
 
 /// A column that is shown with `-o wide` only.
 const fn wide(column: Column) -> Column {
-    Column {
-        priority: 1,
-        ..column
-    }
+    Column { priority: 1, ..column }
 }
 
 // === impl Cell ===
@@ -124,10 +109,7 @@ fn or_unknown(text: &str) -> &str {
 
 /// Labels as a selector is written on the command line.
 fn labels(labels: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     or_none(&pairs.join(",")).to_owned()
 }
 
@@ -143,13 +125,7 @@ fn since(then: Option<Time>, now: Timestamp) -> String {
 
 /// How long ago a moment was.
 fn since_micro(then: Option<MicroTime>, now: Timestamp) -> String {
-    since(
-        then.map(|then| Time {
-            seconds: then.seconds,
-            nanos: then.nanos,
-        }),
-        now,
-    )
+    since(then.map(|then| Time { seconds: then.seconds, nanos: then.nanos }), now)
 }
 
 #[cfg(test)]

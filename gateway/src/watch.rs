@@ -69,17 +69,7 @@ where
     });
     let last = stream::once(last).filter_map(|last| std::future::ready(last.ok()));
     let body = Body::from_stream(body.chain(last).map(Ok::<_, ApiError>));
-    (
-        Pump {
-            upstream,
-            speller,
-            limits,
-            room,
-            frames,
-            farewell,
-        },
-        body,
-    )
+    (Pump { upstream, speller, limits, room, frames, farewell }, body)
 }
 
 // === impl Pump ===
@@ -127,11 +117,7 @@ where
         let size = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         let lagging =
             || ApiError::expired("the client reads the watch too slowly; list again and watch from there");
-        let permit = self
-            .room
-            .clone()
-            .try_acquire_many_owned(size)
-            .map_err(|_| lagging())?;
+        let permit = self.room.clone().try_acquire_many_owned(size).map_err(|_| lagging())?;
         match self.frames.try_send((frame, permit)) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(lagging()),
             // A client that is gone is noticed by the loop.

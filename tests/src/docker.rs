@@ -10,8 +10,10 @@ use crate::Output;
 pub const BUSYBOX: &str = "keelson/busybox:test";
 
 /// The programs of busybox that scripts of tests use.
-const APPLETS: [&str; 14] =
-    ["sh", "sleep", "cat", "echo", "env", "ls", "true", "false", "wc", "wget", "hostname", "id", "touch", "grep"];
+const APPLETS: [&str; 14] = [
+    "sh", "sleep", "cat", "echo", "env", "ls", "true", "false", "wc", "wget", "hostname", "id", "touch",
+    "grep",
+];
 
 /// A container of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +38,8 @@ pub struct Container {
 /// If Docker does not answer.
 #[track_caller]
 pub fn containers(cluster: &str) -> Vec<Container> {
-    let labels = ["io.kubernetes.pod.name", "io.kubernetes.container.name", "io.keelson.role", "io.keelson.node"];
+    let labels =
+        ["io.kubernetes.pod.name", "io.kubernetes.container.name", "io.keelson.role", "io.keelson.node"];
     let labels = labels.map(|label| format!("{{{{.Label \"{label}\"}}}}")).join("\t");
     let format = format!("{labels}\t{{{{.State}}}}\t{{{{.ID}}}}");
     let filter = format!("label=io.keelson.cluster={cluster}");
@@ -50,7 +53,8 @@ pub fn containers(cluster: &str) -> Vec<Container> {
 pub(crate) fn remove_cluster(cluster: &str) {
     let left = containers(cluster);
     if !left.is_empty() {
-        let ids: Vec<&str> = ["rm", "--force", "--volumes"].into_iter().chain(left.iter().map(|c| c.id.as_str())).collect();
+        let ids: Vec<&str> =
+            ["rm", "--force", "--volumes"].into_iter().chain(left.iter().map(|c| c.id.as_str())).collect();
         docker(&ids);
     }
     for rule in rules(cluster) {
@@ -73,7 +77,8 @@ pub fn rules(cluster: &str) -> Vec<String> {
         let foreign = chains.iter().filter_map(|line| line.strip_prefix("-A "));
         let jumps = foreign.filter(|rule| !rule.starts_with("KEELSON-"));
         commands.extend(jumps.map(|rule| format!("iptables -t {table} -D {rule}")));
-        let names: Vec<&str> = chains.iter().filter_map(|line| line.strip_prefix(':')?.split(' ').next()).collect();
+        let names: Vec<&str> =
+            chains.iter().filter_map(|line| line.strip_prefix(':')?.split(' ').next()).collect();
         commands.extend(names.iter().map(|chain| format!("iptables -t {table} -F {chain}")));
         commands.extend(names.iter().map(|chain| format!("iptables -t {table} -X {chain}")));
     }

@@ -60,7 +60,10 @@ impl Drop for InProcess {
     fn drop(&mut self) {
         if let Some(cluster) = self.cluster.take() {
             let stopped = self.runtime.block_on(cluster.stop(StopMode::RemoveContainers));
-            assert!(stopped.is_ok() || std::thread::panicking(), "the cluster did not stop well: {stopped:?}");
+            assert!(
+                stopped.is_ok() || std::thread::panicking(),
+                "the cluster did not stop well: {stopped:?}"
+            );
         }
     }
 }

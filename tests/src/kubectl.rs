@@ -135,7 +135,10 @@ impl Session {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.kubectl.path);
-        command.env("HOME", self.home.path()).env("KUBECONFIG", &self.kubeconfig);
+        command
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.home.path())
+            .env("KUBECONFIG", &self.kubeconfig);
         let words = words(line);
         if !words.iter().any(|word| word == "-n" || word == "-A") {
             command.arg("--namespace").arg(&self.namespace);

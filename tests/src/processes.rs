@@ -28,7 +28,9 @@ pub(crate) fn end(mut child: Child, patience: Duration, what: &str) -> Ended {
     let stderr = stderr.join().unwrap_or_default();
     match ended {
         Some(status) => Ended { status, stdout, stderr },
-        None => panic!("{what} did not end within {} s; it printed {stdout:?} and {stderr:?}", patience.as_secs()),
+        None => {
+            panic!("{what} did not end within {} s; it printed {stdout:?} and {stderr:?}", patience.as_secs())
+        }
     }
 }
 

@@ -62,7 +62,9 @@ impl Stream {
                         return line;
                     }
                 }
-                Err(cause) => panic!("{}: {} without {what}; it printed\n{}", self.command, why(cause), self.said()),
+                Err(cause) => {
+                    panic!("{}: {} without {what}; it printed\n{}", self.command, why(cause), self.said())
+                }
             }
         }
     }

@@ -28,7 +28,9 @@ impl Target {
     pub fn new(kubeconfig: &Path, grpc: Option<String>, kubelets: Vec<String>) -> Self {
         let Kubeconfig { server, identity } = Kubeconfig::read(kubeconfig);
         let files = tempfile::tempdir().expect("a temporary directory");
-        let write = |name: &str, pem: &str| std::fs::write(files.path().join(name), pem).expect("a file can be written");
+        let write = |name: &str, pem: &str| {
+            std::fs::write(files.path().join(name), pem).expect("a file can be written")
+        };
         write("ca.crt", &identity.ca_pem);
         write("admin.crt", &identity.cert_pem);
         write("admin.key", &identity.key_pem);

@@ -51,7 +51,8 @@ impl Up {
     fn with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data");
-        let ports = ["--gateway-port", "0", "--grpc-port", "0", "--kubelet-port", "0", "--node-name", "node-1"];
+        let ports =
+            ["--gateway-port", "0", "--grpc-port", "0", "--kubelet-port", "0", "--node-name", "node-1"];
         let flags = ports.into_iter().chain(flags.iter().copied()).map(str::to_owned).collect();
         Self { dir, data_dir, flags }
     }
@@ -105,7 +106,8 @@ impl Up {
     #[track_caller]
     pub fn start_with(&self, flags: &[&str]) -> Running {
         let mut command = self.command(flags);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keelson starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("keelson starts");
         let said = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().expect("a pipe"), said.clone());
         collect(child.stderr.take().expect("a pipe"), said.clone());
@@ -130,9 +132,26 @@ impl Up {
         let mut command = Command::new(binary());
         // What belongs to whoever runs the tests is not to be found by accident.
         command.env("HOME", self.dir.path()).env_remove("KEELSON_DATA_DIR").env_remove("KEELSON_STORE");
-        command.arg("up").arg("--data-dir").arg(&self.data_dir).args(&self.flags).args(flags);
+        command.arg("up").arg("--data-dir").arg(&self.data_dir).args(self.merged(flags));
         command.stdin(Stdio::null());
         command
+    }
+}
+
+impl Up {
+    /// Its flags and these; of two that have the same name the later one.
+    fn merged(&self, flags: &[&str]) -> Vec<String> {
+        let mut merged: Vec<String> = Vec::new();
+        for word in self.flags.iter().map(String::as_str).chain(flags.iter().copied()) {
+            if word.starts_with("--")
+                && let Some(at) = merged.iter().position(|earlier| earlier == word)
+            {
+                let end = merged[at + 1..].iter().position(|word| word.starts_with("--"));
+                merged.drain(at..end.map_or(merged.len(), |end| at + 1 + end));
+            }
+            merged.push(word.to_owned());
+        }
+        merged
     }
 }
 
@@ -172,9 +191,14 @@ impl Running {
         ended.unwrap_or_else(|| panic!("it did not stop; it said\n{}", self.said()))
     }
 
-    /// kill -9.
+    /// kill -9; waits until it is gone.
     pub fn kill(mut self) {
         processes::stop(&mut self.child);
+    }
+
+    /// kill -9, while others are talking to it; it is gone for sure when this is dropped.
+    pub fn kill_now(&self) {
+        processes::signal(&self.child, Signal::SIGKILL);
     }
 }
 
@@ -206,7 +230,11 @@ fn binary() -> PathBuf {
     }
     let test = std::env::current_exe().expect("a running program has a path");
     let path = test.ancestors().nth(2).expect("tests are in target/<profile>/deps").join("keelson");
-    assert!(path.exists(), "{} is missing; build it with `cargo build --workspace --all-targets`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; build it with `cargo build --workspace --bins --tests`",
+        path.display()
+    );
     path
 }
 

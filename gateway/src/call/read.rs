@@ -33,10 +33,7 @@ pub(super) async fn list(exchange: &Exchange) -> Result<Response, ApiError> {
 
 /// GET on an object.
 pub(super) async fn get(exchange: &Exchange) -> Result<Response, ApiError> {
-    let object = exchange
-        .api()
-        .get(request::get(&exchange.call, &exchange.query))
-        .await?;
+    let object = exchange.api().get(request::get(&exchange.call, &exchange.query)).await?;
     exchange.object(StatusCode::OK, &object)
 }
 
@@ -46,12 +43,6 @@ pub(super) async fn log(exchange: &Exchange) -> Result<Response, ApiError> {
     let api = exchange.watch_client.raw(exchange.call.kind.service);
     let chunks: Messages<LogChunk> = api.server_stream("Log", &request).await?;
     let drain = exchange.shared.config.tasks.drain();
-    let text = chunks
-        .map(|chunk| chunk.map(|chunk| chunk.data))
-        .take_until(drain.signaled_owned());
-    Ok(response::plain(
-        StatusCode::OK,
-        "text/plain",
-        Body::from_stream(text),
-    ))
+    let text = chunks.map(|chunk| chunk.map(|chunk| chunk.data)).take_until(drain.signaled_owned());
+    Ok(response::plain(StatusCode::OK, "text/plain", Body::from_stream(text)))
 }

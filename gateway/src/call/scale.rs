@@ -42,10 +42,7 @@ pub(super) async fn patch(exchange: &Exchange, body: Body) -> Result<Response, A
         tries -= 1;
         let old = read(exchange).await?;
         let request = request::scale::patched(&exchange.call, &exchange.query, form, &patch, &old)?;
-        let new = request
-            .scale
-            .as_ref()
-            .map(|scale| scale.metadata.resource_version.clone());
+        let new = request.scale.as_ref().map(|scale| scale.metadata.resource_version.clone());
         let names_version = new.as_ref() != Some(&old.metadata.resource_version);
         match exchange.api().unary::<Scale>("Scale", &request).await {
             Err(error) if error.is_conflict() && !names_version && tries > 0 => {}

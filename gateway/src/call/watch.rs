@@ -28,19 +28,13 @@ pub(super) async fn watch(exchange: &Exchange) -> Result<Response, ApiError> {
         buffer: config.watch_buffer,
         drain: config.tasks.drain(),
     };
-    let upstream = exchange
-        .watch_client
-        .raw(exchange.call.kind.service)
-        .watch(request)
-        .await?;
+    let upstream = exchange.watch_client.raw(exchange.call.kind.service).watch(request).await?;
     let speller = Speller::new(codec, exchange.form, exchange.shared.ring.clone());
     let content_type = speller.content_type();
     let (pump, body) = start(upstream, speller, limits);
     config.tasks.spawn("watch", pump.run());
     let mut response = response::plain(StatusCode::OK, content_type, body);
-    response
-        .headers_mut()
-        .insert(NOSNIFF, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 

@@ -18,9 +18,7 @@ use crate::route::Verb;
 /// POST on a collection.
 pub(super) async fn create(exchange: &Exchange, body: Body) -> Result<Response, ApiError> {
     let content = exchange.content(body).await?;
-    let received = exchange
-        .codec()?
-        .read(&content, Validation::read(&exchange.query)?)?;
+    let received = exchange.codec()?.read(&content, Validation::read(&exchange.query)?)?;
     let request = request::create::create(&exchange.call, &exchange.query, &received)?;
     let object = exchange.api().create(request).await?;
     let mut response = exchange.object(StatusCode::CREATED, &object)?;
@@ -31,9 +29,7 @@ pub(super) async fn create(exchange: &Exchange, body: Body) -> Result<Response, 
 /// PUT on an object, its status or its finalizers.
 pub(super) async fn update(exchange: &Exchange, body: Body) -> Result<Response, ApiError> {
     let content = exchange.content(body).await?;
-    let received = exchange
-        .codec()?
-        .read(&content, Validation::read(&exchange.query)?)?;
+    let received = exchange.codec()?.read(&content, Validation::read(&exchange.query)?)?;
     let request = request::update::update(&exchange.call, &exchange.query, &received)?;
     let api = exchange.api();
     let object = match exchange.call.verb {
@@ -60,10 +56,7 @@ pub(super) async fn patch(exchange: &Exchange, body: Body) -> Result<Response, A
 pub(super) async fn delete(exchange: &Exchange, body: Body) -> Result<Response, ApiError> {
     let content = exchange.content(body).await?;
     let options = request::delete::options(&exchange.query, content)?;
-    let deleted = exchange
-        .api()
-        .delete(request::delete::delete(&exchange.call, options))
-        .await?;
+    let deleted = exchange.api().delete(request::delete::delete(&exchange.call, options)).await?;
     let kind = exchange.call.kind;
     if !deleted.removed || status::returns_deleted(kind) {
         return exchange.object(StatusCode::OK, &deleted.object);
@@ -79,14 +72,7 @@ pub(super) async fn delete_collection(exchange: &Exchange, body: Body) -> Result
     let options = request::delete::options(&exchange.query, content)?;
     let request = request::delete::collection(&exchange.call, &exchange.query, options)?;
     let deleted = exchange.api().delete_collection(request).await?;
-    response::list::list(
-        exchange.form,
-        exchange.codec()?,
-        deleted,
-        stream::empty().boxed(),
-        false,
-    )
-    .await
+    response::list::list(exchange.form, exchange.codec()?, deleted, stream::empty().boxed(), false).await
 }
 
 /// POST of a binding.

@@ -44,11 +44,8 @@ fn version(clause: &negotiate::Clause<'_>) -> Option<Version> {
 
 /// The document for the groups that `of` chooses.
 pub(super) fn groups(version: Version, of: impl Fn(&str) -> bool) -> Value {
-    let mut names: Vec<&str> = versions()
-        .into_iter()
-        .map(|(group, _)| group)
-        .filter(|group| of(group))
-        .collect();
+    let mut names: Vec<&str> =
+        versions().into_iter().map(|(group, _)| group).filter(|group| of(group)).collect();
     names.dedup();
     json!({
         "kind": "APIGroupDiscoveryList",
@@ -64,16 +61,10 @@ fn group(name: &str) -> Value {
         metadata.insert("name".to_owned(), name.into());
     }
     metadata.insert("creationTimestamp".to_owned(), Value::Null);
-    let versions = versions()
-        .into_iter()
-        .filter(|(group, _)| *group == name)
-        .map(|(group, version)| {
-            let resources: Vec<_> = resources::kinds(group, version)
-                .into_iter()
-                .map(resource)
-                .collect();
-            json!({ "version": version, "resources": resources, "freshness": "Current" })
-        });
+    let versions = versions().into_iter().filter(|(group, _)| *group == name).map(|(group, version)| {
+        let resources: Vec<_> = resources::kinds(group, version).into_iter().map(resource).collect();
+        json!({ "version": version, "resources": resources, "freshness": "Current" })
+    });
     json!({ "metadata": metadata, "versions": versions.collect::<Vec<_>>() })
 }
 
@@ -90,21 +81,9 @@ fn resource(kind: &Kind) -> Value {
             resource[name] = values.into();
         }
     };
-    add(
-        "shortNames",
-        kind.short.iter().map(|name| (*name).into()).collect(),
-    );
-    add(
-        "categories",
-        kind.categories.iter().map(|name| (*name).into()).collect(),
-    );
-    add(
-        "subresources",
-        subresources::of(kind)
-            .iter()
-            .map(|known| below(kind, known))
-            .collect(),
-    );
+    add("shortNames", kind.short.iter().map(|name| (*name).into()).collect());
+    add("categories", kind.categories.iter().map(|name| (*name).into()).collect());
+    add("subresources", subresources::of(kind).iter().map(|known| below(kind, known)).collect());
     resource
 }
 

@@ -7,43 +7,26 @@ use keelson_proto::{Kind, Object as _, REGISTERED};
 use crate::route::subresources::{self, Subresource};
 
 /// What can be done with objects of every registered kind.
-const VERBS: &[&str] = &[
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
+const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// The kinds of one version, sorted by resource name. Bindings have no registry, but can be posted.
 pub(super) fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
     let all = REGISTERED.iter().chain([Binding::KIND]);
-    let mut kinds: Vec<_> = all
-        .filter(|kind| kind.group == group && kind.version == version)
-        .collect();
+    let mut kinds: Vec<_> = all.filter(|kind| kind.group == group && kind.version == version).collect();
     kinds.sort_unstable_by_key(|kind| kind.plural);
     kinds
 }
 
 /// The verbs of a kind.
 pub(super) fn verbs(kind: &Kind) -> &'static [&'static str] {
-    if kind.service.is_empty() {
-        &["create"]
-    } else {
-        VERBS
-    }
+    if kind.service.is_empty() { &["create"] } else { VERBS }
 }
 
 /// The resources of one version and their subresources.
 pub(super) fn list(group: &str, version: &str) -> ApiResourceList {
     let kinds = kinds(group, version);
     let resources = kinds.iter().flat_map(|kind| {
-        let below = subresources::of(kind)
-            .iter()
-            .map(|subresource| below(kind, subresource));
+        let below = subresources::of(kind).iter().map(|subresource| below(kind, subresource));
         std::iter::once(resource(kind)).chain(below)
     });
     ApiResourceList {
@@ -68,11 +51,7 @@ fn resource(kind: &Kind) -> ApiResource {
 fn below(kind: &Kind, subresource: &Subresource) -> ApiResource {
     let (group, version, held) = subresource.holds.unwrap_or((kind.group, kind.version, kind.kind));
     // Group and version are told only where they differ from the list's.
-    let (group, version) = if group == kind.group {
-        ("", "")
-    } else {
-        (group, version)
-    };
+    let (group, version) = if group == kind.group { ("", "") } else { (group, version) };
     ApiResource {
         name: format!("{}/{}", kind.plural, subresource.name),
         namespaced: kind.namespaced,
@@ -85,7 +64,5 @@ fn below(kind: &Kind, subresource: &Subresource) -> ApiResource {
 }
 
 fn owned(verbs: &[&str]) -> Verbs {
-    Verbs {
-        items: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
-    }
+    Verbs { items: verbs.iter().map(|verb| (*verb).to_owned()).collect() }
 }

@@ -3,11 +3,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use super::*;
 use crate::negotiate::{Media, Shape};
 
-const JSON: Form = Form {
-    media: Media::Json,
-    shape: Shape::Object,
-    pretty: false,
-};
+const JSON: Form = Form { media: Media::Json, shape: Shape::Object, pretty: false };
 
 /// What kubectl 1.27 and later send.
 const KUBECTL: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
@@ -17,9 +13,7 @@ fn accepting(accept: &str) -> HeaderMap {
 }
 
 async fn value(response: Result<Response, ApiError>) -> Value {
-    let body = axum::body::to_bytes(response.unwrap().into_body(), usize::MAX)
-        .await
-        .unwrap();
+    let body = axum::body::to_bytes(response.unwrap().into_body(), usize::MAX).await.unwrap();
     serde_json::from_slice(&body).unwrap()
 }
 
@@ -39,25 +33,16 @@ async fn versions_and_groups() {
         value(groups(JSON, &headers)).await,
         json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]})
     );
-    assert_eq!(
-        value(super::group(JSON, "coordination.k8s.io")).await["name"],
-        "coordination.k8s.io"
-    );
+    assert_eq!(value(super::group(JSON, "coordination.k8s.io")).await["name"], "coordination.k8s.io");
     assert_eq!(value(super::version(JSON)).await["gitVersion"], "v1.33.0");
 }
 
 #[tokio::test]
 async fn the_core_group_has_the_resources_of_kubectl() {
     let list = value(resources(JSON, "", "v1")).await;
-    assert_eq!(
-        (&list["kind"], &list["groupVersion"]),
-        (&json!("APIResourceList"), &json!("v1"))
-    );
+    assert_eq!((&list["kind"], &list["groupVersion"]), (&json!("APIResourceList"), &json!("v1")));
     let resources = list["resources"].as_array().unwrap();
-    let names: Vec<&str> = resources
-        .iter()
-        .map(|resource| resource["name"].as_str().unwrap())
-        .collect();
+    let names: Vec<&str> = resources.iter().map(|resource| resource["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
         [
@@ -89,10 +74,7 @@ async fn the_core_group_has_the_resources_of_kubectl() {
             "shortNames": ["po"], "categories": ["all"],
         })
     );
-    let scale = &resources[names
-        .iter()
-        .position(|name| *name == "replicationcontrollers/scale")
-        .unwrap()];
+    let scale = &resources[names.iter().position(|name| *name == "replicationcontrollers/scale").unwrap()];
     assert_eq!(
         *scale,
         json!({
@@ -112,18 +94,9 @@ async fn newer_clients_get_all_in_one_document() {
     let list = value(Ok(response)).await;
     assert_eq!(list["apiVersion"], "apidiscovery.k8s.io/v2");
     let resources = list["items"][0]["versions"][0]["resources"].as_array().unwrap();
-    let pods = resources
-        .iter()
-        .find(|resource| resource["resource"] == "pods")
-        .unwrap();
-    assert_eq!(
-        (&pods["scope"], &pods["shortNames"]),
-        (&json!("Namespaced"), &json!(["po"]))
-    );
-    assert_eq!(
-        pods["responseKind"],
-        json!({"group": "", "version": "v1", "kind": "Pod"})
-    );
+    let pods = resources.iter().find(|resource| resource["resource"] == "pods").unwrap();
+    assert_eq!((&pods["scope"], &pods["shortNames"]), (&json!("Namespaced"), &json!(["po"])));
+    assert_eq!(pods["responseKind"], json!({"group": "", "version": "v1", "kind": "Pod"}));
     assert_eq!(
         pods["subresources"][1],
         json!({
@@ -133,10 +106,7 @@ async fn newer_clients_get_all_in_one_document() {
     let others = value(groups(JSON, &accepting(KUBECTL))).await;
     assert_eq!(others["items"][0]["metadata"]["name"], "coordination.k8s.io");
     let beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
-    assert_eq!(
-        value(groups(JSON, &accepting(beta))).await["apiVersion"],
-        "apidiscovery.k8s.io/v2beta1"
-    );
+    assert_eq!(value(groups(JSON, &accepting(beta))).await["apiVersion"], "apidiscovery.k8s.io/v2beta1");
 }
 
 #[tokio::test]

@@ -38,37 +38,28 @@ struct Api {
 async fn grpc(api: Arc<Api>, request: http::Request<tonic::body::Body>) -> http::Response<tonic::body::Body> {
     let path = request.uri().path().to_owned();
     let headers = request.headers().clone();
-    let of = |name| {
-        headers
-            .get_all(name)
-            .iter()
-            .map(|value| value.to_str().unwrap().to_owned())
-    };
+    let of = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
     *api.user.lock().unwrap() = of(REMOTE_USER).chain(of(REMOTE_GROUP)).collect();
-    let streams = ["/Watch", "/ListStream", "/Log"]
-        .iter()
-        .any(|method| path.ends_with(method));
+    let streams = ["/Watch", "/ListStream", "/Log"].iter().any(|method| path.ends_with(method));
     let answer = move |request: GrpcRequest<Bytes>| {
         (api.answers)(&path, request.into_inner()).map_err(keelson_base_client::status::to_grpc)
     };
     let mut grpc = tonic::server::Grpc::new(BytesCodec);
     if !streams {
-        let unary = tower::service_fn(
-            move |request| -> BoxFuture<'static, Result<GrpcResponse<Bytes>, Status>> {
+        let unary =
+            tower::service_fn(move |request| -> BoxFuture<'static, Result<GrpcResponse<Bytes>, Status>> {
                 let answer = answer(request).map(|mut messages| GrpcResponse::new(messages.remove(0)));
                 Box::pin(std::future::ready(answer))
-            },
-        );
+            });
         return grpc.unary(unary, request).await;
     }
     type Frames = BoxStream<'static, Result<Bytes, Status>>;
-    let streaming = tower::service_fn(
-        move |request| -> BoxFuture<'static, Result<GrpcResponse<Frames>, Status>> {
+    let streaming =
+        tower::service_fn(move |request| -> BoxFuture<'static, Result<GrpcResponse<Frames>, Status>> {
             let answer =
                 answer(request).map(|messages| GrpcResponse::new(stream::iter(messages).map(Ok).boxed()));
             Box::pin(std::future::ready(answer))
-        },
-    );
+        });
     grpc.server_streaming(streaming, request).await
 }
 
@@ -99,27 +90,18 @@ fn harness_with(
     change: impl FnOnce(&mut Config),
     answers: impl Fn(&str, Bytes) -> Result<Vec<Bytes>, ApiError> + Send + Sync + 'static,
 ) -> Harness {
-    let api = Arc::new(Api {
-        answers: Box::new(answers),
-        user: Mutex::default(),
-    });
+    let api = Arc::new(Api { answers: Box::new(answers), user: Mutex::default() });
     let serving = api.clone();
     let service = tower::service_fn(move |request| {
         let api = serving.clone();
         async move { Ok::<_, Infallible>(grpc(api, request).await) }
     });
-    let peer = Peer {
-        common_name: "keelson:gateway".into(),
-        organizations: vec![],
-    };
+    let peer = Peer { common_name: "keelson:gateway".into(), organizations: vec![] };
     let client = Client::new(Channel::in_process(service, peer));
     let tasks = Tasks::new();
     let mut config = Config::new(tasks.clone(), Health::new(tasks.drain()));
     change(&mut config);
-    Harness {
-        router: Gateway::build(config, client.clone(), client),
-        api,
-    }
+    Harness { router: Gateway::build(config, client.clone(), client), api }
 }
 
 impl Harness {
@@ -134,18 +116,11 @@ impl Harness {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let peer = Peer {
-            common_name: "ann".into(),
-            organizations: vec!["dev".into()],
-        };
+        let peer = Peer { common_name: "ann".into(), organizations: vec!["dev".into()] };
         let request = request.extension(peer).body(body.into()).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
-        Reply {
-            code: head.status,
-            headers: head.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        Reply { code: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
     }
 
     async fn get(&self, uri: &str) -> Reply {
@@ -174,18 +149,13 @@ async fn an_object_is_read_for_the_user_of_the_certificate() {
     assert_eq!(reply.code, 200);
     assert_eq!(reply.headers["content-type"], "application/json");
     assert_eq!(reply.json()["metadata"]["resourceVersion"], "7");
-    assert_eq!(
-        *harness.api.user.lock().unwrap(),
-        ["ann", "dev", "system:authenticated"]
-    );
+    assert_eq!(*harness.api.user.lock().unwrap(), ["ann", "dev", "system:authenticated"]);
 }
 
 #[tokio::test]
 async fn strangers_are_refused_unless_they_are_welcome() {
     let ask = |harness: &Harness| {
-        let request = http::Request::get("/api/v1/namespaces/a/pods/web")
-            .body(Body::empty())
-            .unwrap();
+        let request = http::Request::get("/api/v1/namespaces/a/pods/web").body(Body::empty()).unwrap();
         harness.router.clone().oneshot(request)
     };
     let closed = harness(|_, _| Ok(vec![encoded(&pod("web"), 7)]));
@@ -194,15 +164,9 @@ async fn strangers_are_refused_unless_they_are_welcome() {
     assert!(refused.headers().contains_key("www-authenticate"));
     let health = http::Request::get("/livez").body(Body::empty()).unwrap();
     assert_eq!(closed.router.clone().oneshot(health).await.unwrap().status(), 200);
-    let open = harness_with(
-        |config| config.anonymous = true,
-        |_, _| Ok(vec![encoded(&pod("web"), 7)]),
-    );
+    let open = harness_with(|config| config.anonymous = true, |_, _| Ok(vec![encoded(&pod("web"), 7)]));
     assert_eq!(ask(&open).await.unwrap().status(), 200);
-    assert_eq!(
-        *open.api.user.lock().unwrap(),
-        ["system:anonymous", "system:unauthenticated"]
-    );
+    assert_eq!(*open.api.user.lock().unwrap(), ["system:anonymous", "system:unauthenticated"]);
 }
 
 #[tokio::test]
@@ -211,10 +175,7 @@ async fn failures_of_api_keep_their_status() {
     let reply = harness.get("/api/v1/namespaces/default/pods/web").await;
     assert_eq!(reply.code, 404);
     let status = reply.json();
-    assert_eq!(
-        (&status["kind"], &status["reason"]),
-        (&json!("Status"), &json!("NotFound"))
-    );
+    assert_eq!((&status["kind"], &status["reason"]), (&json!("Status"), &json!("NotFound")));
     assert_eq!(status["message"], "pods \"web\" not found");
     assert_eq!(status["details"], json!({"name": "web", "kind": "pods"}));
 }
@@ -229,45 +190,19 @@ async fn a_created_object_is_checked_and_answered_with_its_warnings() {
     });
     let body = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web"},"spec":{"x":1}}"#;
     let uri = "/api/v1/namespaces/default/pods";
-    let reply = harness
-        .send(Method::POST, uri, &[("content-type", "application/json")], body)
-        .await;
-    assert_eq!(
-        (reply.code.as_u16(), reply.json()["metadata"]["name"].as_str()),
-        (201, Some("web"))
-    );
+    let reply = harness.send(Method::POST, uri, &[("content-type", "application/json")], body).await;
+    assert_eq!((reply.code.as_u16(), reply.json()["metadata"]["name"].as_str()), (201, Some("web")));
     assert_eq!(reply.headers["warning"], r#"299 - "unknown field \"spec.x\"""#);
     let strict = format!("{uri}?fieldValidation=Strict");
     assert_eq!(harness.send(Method::POST, &strict, &[], body).await.code, 400);
-    assert_eq!(
-        harness
-            .send(Method::POST, uri, &[("content-type", "text/html")], body)
-            .await
-            .code,
-        415
-    );
+    assert_eq!(harness.send(Method::POST, uri, &[("content-type", "text/html")], body).await.code, 415);
     let elsewhere = r#"{"metadata":{"name":"web","namespace":"other"}}"#;
     assert_eq!(harness.send(Method::POST, uri, &[], elsewhere).await.code, 400);
-    assert_eq!(
-        harness
-            .send(Method::POST, uri, &[], vec![b' '; 3 * 1024 * 1024 + 1])
-            .await
-            .code,
-        413
-    );
+    assert_eq!(harness.send(Method::POST, uri, &[], vec![b' '; 3 * 1024 * 1024 + 1]).await.code, 413);
     let wrapped = envelope::wrap("v1", "Pod", &pod("p").encode_to_vec(), b"");
-    let media = [
-        ("content-type", envelope::CONTENT_TYPE),
-        ("accept", envelope::CONTENT_TYPE),
-    ];
+    let media = [("content-type", envelope::CONTENT_TYPE), ("accept", envelope::CONTENT_TYPE)];
     let reply = harness.send(Method::POST, uri, &media, wrapped).await;
-    assert_eq!(
-        Pod::decode(envelope::unwrap(&reply.body).unwrap().raw)
-            .unwrap()
-            .metadata
-            .name,
-        "p"
-    );
+    assert_eq!(Pod::decode(envelope::unwrap(&reply.body).unwrap().raw).unwrap().metadata.name, "p");
 }
 
 #[tokio::test]
@@ -278,59 +213,29 @@ async fn subresources_reach_their_methods() {
             Ok(vec![request.object])
         }
         "GetScale" => Ok(vec![scaled(3, "7")]),
-        "Scale" => Ok(vec![
-            ScaleRequest::decode(request)
-                .unwrap()
-                .scale
-                .unwrap()
-                .encode_to_vec()
-                .into(),
-        ]),
+        "Scale" => Ok(vec![ScaleRequest::decode(request).unwrap().scale.unwrap().encode_to_vec().into()]),
         "Bind" => {
             let bound = BindPodRequest::decode(request).unwrap().binding.unwrap();
-            assert_eq!(
-                (bound.metadata.name.as_str(), bound.target.name.as_str()),
-                ("web", "n1")
-            );
+            assert_eq!((bound.metadata.name.as_str(), bound.target.name.as_str()), ("web", "n1"));
             Ok(vec![ApiStatus::default().encode_to_vec().into()])
         }
         other => panic!("{other}"),
     });
     let status = r#"{"metadata":{"name":"web"},"status":{"phase":"Running"}}"#;
-    let reply = harness
-        .send(Method::PUT, "/api/v1/namespaces/a/pods/web/status", &[], status)
-        .await;
+    let reply = harness.send(Method::PUT, "/api/v1/namespaces/a/pods/web/status", &[], status).await;
     assert_eq!(reply.json()["status"]["phase"], "Running");
-    let reply = harness
-        .send(
-            Method::PUT,
-            "/api/v1/namespaces/a/finalize",
-            &[],
-            r#"{"metadata":{"name":"a"}}"#,
-        )
-        .await;
-    assert_eq!(
-        (reply.code.as_u16(), reply.json()["kind"].as_str()),
-        (200, Some("Namespace"))
-    );
+    let reply =
+        harness.send(Method::PUT, "/api/v1/namespaces/a/finalize", &[], r#"{"metadata":{"name":"a"}}"#).await;
+    assert_eq!((reply.code.as_u16(), reply.json()["kind"].as_str()), (200, Some("Namespace")));
     let scale = "/api/v1/namespaces/a/replicationcontrollers/rc/scale";
     assert_eq!(harness.get(scale).await.json()["spec"]["replicas"], 3);
     let wanted =
         r#"{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"rc"},"spec":{"replicas":3}}"#;
-    assert_eq!(
-        harness.send(Method::PUT, scale, &[], wanted).await.json()["apiVersion"],
-        "autoscaling/v1"
-    );
+    assert_eq!(harness.send(Method::PUT, scale, &[], wanted).await.json()["apiVersion"], "autoscaling/v1");
     let target = r#"{"metadata":{"name":"web"},"target":{"kind":"Node","name":"n1"}}"#;
-    for uri in [
-        "/api/v1/namespaces/a/bindings",
-        "/api/v1/namespaces/a/pods/web/binding",
-    ] {
+    for uri in ["/api/v1/namespaces/a/bindings", "/api/v1/namespaces/a/pods/web/binding"] {
         let reply = harness.send(Method::POST, uri, &[], target).await;
-        assert_eq!(
-            (reply.code.as_u16(), reply.json()["status"].as_str()),
-            (201, Some("Success"))
-        );
+        assert_eq!((reply.code.as_u16(), reply.json()["status"].as_str()), (201, Some("Success")));
     }
 }
 
@@ -360,25 +265,11 @@ async fn a_patch_of_a_scale_is_run_again_when_somebody_was_faster() {
     });
     let scale = "/api/v1/namespaces/a/replicationcontrollers/rc/scale";
     let merge = [("content-type", "application/merge-patch+json")];
-    let reply = harness
-        .send(Method::PATCH, scale, &merge, r#"{"spec":{"replicas":5}}"#)
-        .await;
-    assert_eq!(
-        (reply.code.as_u16(), &reply.json()["spec"]["replicas"]),
-        (200, &json!(5))
-    );
+    let reply = harness.send(Method::PATCH, scale, &merge, r#"{"spec":{"replicas":5}}"#).await;
+    assert_eq!((reply.code.as_u16(), &reply.json()["spec"]["replicas"]), (200, &json!(5)));
     let outdated = r#"{"metadata":{"resourceVersion":"1"},"spec":{"replicas":5}}"#;
-    assert_eq!(
-        harness.send(Method::PATCH, scale, &merge, outdated).await.code,
-        409
-    );
-    assert_eq!(
-        harness
-            .send(Method::PATCH, scale, &merge, r#"{"spec":{"replicas":5}}"#)
-            .await
-            .code,
-        409
-    );
+    assert_eq!(harness.send(Method::PATCH, scale, &merge, outdated).await.code, 409);
+    assert_eq!(harness.send(Method::PATCH, scale, &merge, r#"{"spec":{"replicas":5}}"#).await.code, 409);
     assert_eq!(harness.send(Method::PATCH, scale, &[], "{}").await.code, 415);
 }
 
@@ -392,63 +283,32 @@ async fn a_deletion_answers_with_what_clients_expect() {
         } else {
             pod(&request.name).encode_to_vec()
         };
-        Ok(vec![
-            RawDeleteResponse {
-                object: object.into(),
-                removed,
-            }
-            .encode_to_vec()
-            .into(),
-        ])
+        Ok(vec![RawDeleteResponse { object: object.into(), removed }.encode_to_vec().into()])
     });
     for (uri, kind) in [
         ("/api/v1/namespaces/a/pods/web", "Pod"),
         ("/api/v1/namespaces/a/pods/web?gracePeriodSeconds=0", "Pod"),
-        (
-            "/api/v1/namespaces/a/services/web?gracePeriodSeconds=0",
-            "Service",
-        ),
+        ("/api/v1/namespaces/a/services/web?gracePeriodSeconds=0", "Service"),
         ("/api/v1/namespaces/a", "Namespace"),
         ("/api/v1/namespaces/a?gracePeriodSeconds=0", "Status"),
     ] {
         let reply = harness.send(Method::DELETE, uri, &[], Body::empty()).await;
-        assert_eq!(
-            (reply.code.as_u16(), reply.json()["kind"].as_str()),
-            (200, Some(kind)),
-            "{uri}"
-        );
+        assert_eq!((reply.code.as_u16(), reply.json()["kind"].as_str()), (200, Some(kind)), "{uri}");
     }
     let body = r#"{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0}"#;
-    let reply = harness
-        .send(
-            Method::DELETE,
-            "/apis/coordination.k8s.io/v1/namespaces/a/leases/l",
-            &[],
-            body,
-        )
-        .await;
+    let reply =
+        harness.send(Method::DELETE, "/apis/coordination.k8s.io/v1/namespaces/a/leases/l", &[], body).await;
     let details = json!({"name": "l", "group": "coordination.k8s.io", "kind": "leases", "uid": "u1"});
-    assert_eq!(
-        (&reply.json()["status"], &reply.json()["details"]),
-        (&json!("Success"), &details)
-    );
+    assert_eq!((&reply.json()["status"], &reply.json()["details"]), (&json!("Success"), &details));
 }
 
 #[tokio::test]
 async fn a_list_is_streamed_or_paged() {
     let harness = harness(|path, _| {
         let list = |name: &str, more: &str| {
-            let metadata = ListMeta {
-                resource_version: "9".into(),
-                r#continue: more.into(),
-                ..Default::default()
-            };
-            RawList {
-                metadata: Some(metadata),
-                items: vec![encoded(&pod(name), 1)],
-            }
-            .encode_to_vec()
-            .into()
+            let metadata =
+                ListMeta { resource_version: "9".into(), r#continue: more.into(), ..Default::default() };
+            RawList { metadata: Some(metadata), items: vec![encoded(&pod(name), 1)] }.encode_to_vec().into()
         };
         match path {
             "/keelson.v1.Pods/ListStream" => Ok(vec![list("a", "token"), list("b", "")]),
@@ -463,24 +323,12 @@ async fn a_list_is_streamed_or_paged() {
     );
     let page = harness.get("/api/v1/pods?limit=1").await.json();
     assert_eq!(
-        (
-            page["items"].as_array().unwrap().len(),
-            &page["metadata"]["continue"]
-        ),
+        (page["items"].as_array().unwrap().len(), &page["metadata"]["continue"]),
         (1, &json!("token"))
     );
-    let table = [(
-        "accept",
-        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
-    )];
-    let table = harness
-        .send(Method::GET, "/api/v1/pods?limit=500", &table, Body::empty())
-        .await
-        .json();
-    assert_eq!(
-        (&table["kind"], &table["rows"][0]["cells"][0]),
-        (&json!("Table"), &json!("a"))
-    );
+    let table = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")];
+    let table = harness.send(Method::GET, "/api/v1/pods?limit=500", &table, Body::empty()).await.json();
+    assert_eq!((&table["kind"], &table["rows"][0]["cells"][0]), (&json!("Table"), &json!("a")));
 }
 
 #[tokio::test]
@@ -498,10 +346,7 @@ async fn a_watch_is_lines_of_json() {
             };
             Bytes::from(event.encode_to_vec())
         };
-        Ok(vec![
-            event(WatchEventType::Added, 1),
-            event(WatchEventType::Deleted, 2),
-        ])
+        Ok(vec![event(WatchEventType::Added, 1), event(WatchEventType::Deleted, 2)])
     });
     let reply = harness.get("/api/v1/watch/namespaces/a/pods").await;
     let lines: Vec<Value> = reply
@@ -510,21 +355,11 @@ async fn a_watch_is_lines_of_json() {
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
-    let told: Vec<_> = lines
-        .iter()
-        .map(|line| (&line["type"], &line["object"]["metadata"]["resourceVersion"]))
-        .collect();
-    assert_eq!(
-        told,
-        [(&json!("ADDED"), &json!("1")), (&json!("DELETED"), &json!("2"))]
-    );
+    let told: Vec<_> =
+        lines.iter().map(|line| (&line["type"], &line["object"]["metadata"]["resourceVersion"])).collect();
+    assert_eq!(told, [(&json!("ADDED"), &json!("1")), (&json!("DELETED"), &json!("2"))]);
     let yaml = harness
-        .send(
-            Method::GET,
-            "/api/v1/pods?watch=1",
-            &[("accept", "application/yaml")],
-            Body::empty(),
-        )
+        .send(Method::GET, "/api/v1/pods?watch=1", &[("accept", "application/yaml")], Body::empty())
         .await;
     assert_eq!(yaml.code, 406);
 }
@@ -532,18 +367,11 @@ async fn a_watch_is_lines_of_json() {
 #[tokio::test]
 async fn a_log_is_plain_text() {
     let harness = harness(|_, _| {
-        Ok(["one\n", "two\n"]
-            .map(|text| LogChunk { data: text.into() }.encode_to_vec().into())
-            .to_vec())
+        Ok(["one\n", "two\n"].map(|text| LogChunk { data: text.into() }.encode_to_vec().into()).to_vec())
     });
     // Old clients accept nothing but JSON, and read text all the same.
     let reply = harness
-        .send(
-            Method::GET,
-            "/api/v1/namespaces/a/pods/web/log",
-            &[("accept", "text/plain")],
-            Body::empty(),
-        )
+        .send(Method::GET, "/api/v1/namespaces/a/pods/web/log", &[("accept", "text/plain")], Body::empty())
         .await;
     assert_eq!(
         (&*reply.body, &reply.headers["content-type"]),
@@ -555,10 +383,7 @@ async fn a_log_is_plain_text() {
 async fn requests_beyond_the_limit_wait_their_turn() {
     let harness = harness_with(|config| config.max_in_flight = 0, |_, _| Ok(vec![]));
     let reply = harness.get("/api/v1/pods").await;
-    assert_eq!(
-        (reply.code.as_u16(), &reply.headers["retry-after"]),
-        (429, &HeaderValue::from_static("1"))
-    );
+    assert_eq!((reply.code.as_u16(), &reply.headers["retry-after"]), (429, &HeaderValue::from_static("1")));
     assert_eq!(harness.get("/api/v1/pods/x/y/z").await.code, 404);
 }
 
@@ -573,24 +398,11 @@ async fn the_server_tells_about_itself() {
             .contains(&json!("/apis/coordination.k8s.io/v1"))
     );
     let host = [("host", "10.0.0.1:6443"), ("accept", "application/json, */*")];
-    let versions = harness
-        .send(Method::GET, "/api?timeout=32s", &host, Body::empty())
-        .await
-        .json();
-    assert_eq!(
-        versions["serverAddressByClientCIDRs"][0]["serverAddress"],
-        "10.0.0.1:6443"
-    );
+    let versions = harness.send(Method::GET, "/api?timeout=32s", &host, Body::empty()).await.json();
+    assert_eq!(versions["serverAddressByClientCIDRs"][0]["serverAddress"], "10.0.0.1:6443");
     assert_eq!(harness.get("/openapi/v3").await.code, 200);
     assert_eq!(harness.get("/readyz?verbose").await.code, 200);
     assert_eq!(harness.get("/nowhere").await.json()["reason"], "NotFound");
-    let person = harness
-        .send(
-            Method::GET,
-            "/version",
-            &[("user-agent", "curl/8")],
-            Body::empty(),
-        )
-        .await;
+    let person = harness.send(Method::GET, "/version", &[("user-agent", "curl/8")], Body::empty()).await;
     assert!(person.body.starts_with(b"{\n  \"major\""));
 }

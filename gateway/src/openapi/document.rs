@@ -10,10 +10,8 @@ use super::schema::{Dialect, Schemas};
 use crate::discovery;
 
 /// Answered by watches of every kind, and by every failure: no path names them.
-const ALWAYS: &[&str] = &[
-    "k8s.io.apimachinery.pkg.apis.meta.v1.Status",
-    "k8s.io.apimachinery.pkg.apis.meta.v1.WatchEvent",
-];
+const ALWAYS: &[&str] =
+    &["k8s.io.apimachinery.pkg.apis.meta.v1.Status", "k8s.io.apimachinery.pkg.apis.meta.v1.WatchEvent"];
 
 /// Paths or schemas by name.
 type Named = Map<String, Value>;
@@ -29,16 +27,10 @@ pub(super) fn v3() -> Result<Vec<(String, Value)>, ApiError> {
     let document = |(group, version): (&'static str, &'static str)| {
         let of_version = |kind: &Kind| kind.group == group && kind.version == version;
         let (paths, schemas) = describe(of_version, Dialect::V3)?;
-        let path = if group.is_empty() {
-            format!("api/{version}")
-        } else {
-            format!("apis/{group}/{version}")
-        };
+        let path =
+            if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
         let components = json!({ "schemas": schemas });
-        Ok((
-            path,
-            json!({ "openapi": "3.0.0", "info": info(), "paths": paths, "components": components }),
-        ))
+        Ok((path, json!({ "openapi": "3.0.0", "info": info(), "paths": paths, "components": components })))
     };
     discovery::versions().into_iter().map(document).collect()
 }
@@ -53,16 +45,9 @@ fn describe(of: impl Fn(&Kind) -> bool, dialect: Dialect) -> Result<(Named, Name
     let mut items: Vec<PathItem> = kinds.flat_map(paths::of).collect();
     items.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     let mut schemas = Schemas::new(dialect)?;
-    for message in items
-        .iter()
-        .flat_map(PathItem::messages)
-        .chain(ALWAYS.iter().copied())
-    {
+    for message in items.iter().flat_map(PathItem::messages).chain(ALWAYS.iter().copied()) {
         schemas.add(message)?;
     }
-    let paths = items
-        .iter()
-        .map(|item| (item.path.clone(), item.write(dialect)))
-        .collect();
+    let paths = items.iter().map(|item| (item.path.clone(), item.write(dialect))).collect();
     Ok((paths, schemas.finish()))
 }

@@ -56,15 +56,9 @@ impl Operation {
         put("operationId", self.id.as_str().into());
         put("tags", json!([self.tag]));
         put("x-kubernetes-action", self.action.into());
-        put(
-            "x-kubernetes-group-version-kind",
-            json!({ "group": group, "version": version, "kind": kind }),
-        );
-        let mut parameters: Vec<Value> = self
-            .query
-            .iter()
-            .map(|parameter| write_parameter("query", parameter, dialect))
-            .collect();
+        put("x-kubernetes-group-version-kind", json!({ "group": group, "version": version, "kind": kind }));
+        let mut parameters: Vec<Value> =
+            self.query.iter().map(|parameter| write_parameter("query", parameter, dialect)).collect();
         match dialect {
             Dialect::V2 => {
                 if let Some((message, _)) = &self.sends {
@@ -85,10 +79,7 @@ impl Operation {
             }
             Dialect::V3 => {
                 if let Some((message, media)) = &self.sends {
-                    put(
-                        "requestBody",
-                        json!({ "content": contents(media, &dialect.reference(message)) }),
-                    );
+                    put("requestBody", json!({ "content": contents(media, &dialect.reference(message)) }));
                 }
                 let produces = self.produces();
                 let answer =
@@ -103,18 +94,12 @@ impl Operation {
     }
 
     fn produces(&self) -> &'static [&'static str] {
-        if self.answers.is_some() {
-            OBJECTS
-        } else {
-            &["text/plain"]
-        }
+        if self.answers.is_some() { OBJECTS } else { &["text/plain"] }
     }
 
     fn responses(&self, answer: impl FnOnce(Value) -> Value, dialect: Dialect) -> Value {
-        let schema = self
-            .answers
-            .as_ref()
-            .map_or_else(|| json!({ "type": "string" }), |name| dialect.reference(name));
+        let schema =
+            self.answers.as_ref().map_or_else(|| json!({ "type": "string" }), |name| dialect.reference(name));
         json!({ self.code: answer(schema), "401": { "description": "Unauthorized" } })
     }
 }

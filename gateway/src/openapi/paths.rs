@@ -16,47 +16,23 @@ const NAME: Parameter = ("name", "string", "Name of the object.");
 const NAMESPACE: Parameter = ("namespace", "string", "Namespace of the object.");
 
 const LIST: &[Parameter] = &[
-    (
-        "allowWatchBookmarks",
-        "boolean",
-        "Send bookmarks, which tell the present version, to a watch.",
-    ),
+    ("allowWatchBookmarks", "boolean", "Send bookmarks, which tell the present version, to a watch."),
     ("continue", "string", "Token of the page before."),
     ("fieldSelector", "string", "Only objects whose fields match."),
     ("labelSelector", "string", "Only objects whose labels match."),
     ("limit", "integer", "The most objects of one page."),
-    (
-        "resourceVersion",
-        "string",
-        "Version to read at or to watch from.",
-    ),
-    (
-        "resourceVersionMatch",
-        "string",
-        "How the version is understood: Exact or NotOlderThan.",
-    ),
-    (
-        "sendInitialEvents",
-        "boolean",
-        "Begin a watch with the present objects.",
-    ),
+    ("resourceVersion", "string", "Version to read at or to watch from."),
+    ("resourceVersionMatch", "string", "How the version is understood: Exact or NotOlderThan."),
+    ("sendInitialEvents", "boolean", "Begin a watch with the present objects."),
     ("timeoutSeconds", "integer", "Seconds after which a watch ends."),
     ("watch", "boolean", "Stream changes in place of the list."),
 ];
 
 const DELETE: &[Parameter] = &[
     DRY_RUN,
-    (
-        "gracePeriodSeconds",
-        "integer",
-        "Seconds to end in an orderly way.",
-    ),
+    ("gracePeriodSeconds", "integer", "Seconds to end in an orderly way."),
     ("orphanDependents", "boolean", "Former form of propagationPolicy."),
-    (
-        "propagationPolicy",
-        "string",
-        "What becomes of dependents: Orphan, Background or Foreground.",
-    ),
+    ("propagationPolicy", "string", "What becomes of dependents: Orphan, Background or Foreground."),
 ];
 
 const LOG: &[Parameter] = &[
@@ -69,21 +45,10 @@ const LOG: &[Parameter] = &[
     ("timestamps", "boolean", "Begin every line with its time."),
 ];
 
-const DRY_RUN: Parameter = (
-    "dryRun",
-    "string",
-    "All goes through every step but stores nothing.",
-);
-const FIELD_MANAGER: Parameter = (
-    "fieldManager",
-    "string",
-    "Name of the party that sets the fields.",
-);
-const FIELD_VALIDATION: Parameter = (
-    "fieldValidation",
-    "string",
-    "What happens on unknown fields: Ignore, Warn or Strict.",
-);
+const DRY_RUN: Parameter = ("dryRun", "string", "All goes through every step but stores nothing.");
+const FIELD_MANAGER: Parameter = ("fieldManager", "string", "Name of the party that sets the fields.");
+const FIELD_VALIDATION: Parameter =
+    ("fieldValidation", "string", "What happens on unknown fields: Ignore, Warn or Strict.");
 const FORCE: Parameter = ("force", "boolean", "Take over fields that others have applied.");
 
 const WRITE: &[Parameter] = &[DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION];
@@ -118,25 +83,11 @@ pub(super) fn of(kind: &'static Kind) -> Vec<PathItem> {
     }
     if kind.namespaced {
         let across = format!("{root}/{}", kind.plural);
-        items.push(PathItem::new(
-            &across,
-            &[],
-            vec![
-                Makes {
-                    kind,
-                    scope: "ForAllNamespaces",
-                }
-                .list(),
-            ],
-        ));
+        items.push(PathItem::new(&across, &[], vec![Makes { kind, scope: "ForAllNamespaces" }.list()]));
     }
     items.push(PathItem::new(&object, &named, on_object(kind)));
     for below in subresources::of(kind) {
-        items.push(PathItem::new(
-            &format!("{object}/{}", below.name),
-            &named,
-            on_subresource(kind, below),
-        ));
+        items.push(PathItem::new(&format!("{object}/{}", below.name), &named, on_subresource(kind, below)));
     }
     items
 }
@@ -156,12 +107,7 @@ fn on_collection(kind: &'static Kind) -> Vec<Operation> {
         query: [LIST, DELETE].concat(),
         sends: Some((format!("{META}.DeleteOptions"), OBJECTS)),
         answers: Some(format!("{META}.Status")),
-        ..makes.operation(
-            "delete",
-            "deletecollection",
-            "deleteCollection",
-            "Deletes all objects of kind",
-        )
+        ..makes.operation("delete", "deletecollection", "deleteCollection", "Deletes all objects of kind")
     };
     vec![makes.list(), create, delete]
 }
@@ -178,33 +124,19 @@ fn on_object(kind: &'static Kind) -> Vec<Operation> {
 }
 
 fn on_subresource(kind: &'static Kind, below: &'static Subresource) -> Vec<Operation> {
-    let makes = Makes {
-        kind,
-        scope: below.name,
-    };
+    let makes = Makes { kind, scope: below.name };
     let operation = |verb: &Verb| match verb {
-        Verb::Log => Operation {
-            query: LOG.to_vec(),
-            answers: None,
-            ..makes.read()
-        },
+        Verb::Log => Operation { query: LOG.to_vec(), answers: None, ..makes.read() },
         Verb::Get | Verb::GetScale => makes.read(),
         Verb::Patch | Verb::PatchStatus | Verb::PatchScale => makes.patch(),
-        Verb::Bind => Operation {
-            method: "post",
-            action: "post",
-            code: "201",
-            ..makes.replace()
-        },
+        Verb::Bind => Operation { method: "post", action: "post", code: "201", ..makes.replace() },
         _ => makes.replace(),
     };
     let operations = below.methods.iter().map(|(_, verb)| operation(verb));
     let held = |mut operation: Operation| {
         if let Some((group, version, held)) = below.holds {
-            let message = format!(
-                "k8s.io.api.{}.{version}.{held}",
-                if group.is_empty() { "core" } else { group }
-            );
+            let message =
+                format!("k8s.io.api.{}.{version}.{held}", if group.is_empty() { "core" } else { group });
             operation.kind = (group, version, held);
             operation.answers = Some(message.clone());
             if let Some((sent, _)) = operation.sends.as_mut().filter(|(sent, _)| sent == kind.message) {
@@ -257,17 +189,8 @@ impl Makes {
     /// An operation that sends nothing and answers with the object.
     fn operation(&self, method: &'static str, action: &'static str, verb: &str, what: &str) -> Operation {
         let kind = self.kind;
-        let group = kind
-            .group
-            .split('.')
-            .next()
-            .filter(|group| !group.is_empty())
-            .unwrap_or("core");
-        let scoped = if kind.namespaced && self.scope != "ForAllNamespaces" {
-            "Namespaced"
-        } else {
-            ""
-        };
+        let group = kind.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+        let scoped = if kind.namespaced && self.scope != "ForAllNamespaces" { "Namespaced" } else { "" };
         let (group_name, version) = (capital(group), capital(kind.version));
         let scope = capital(self.scope);
         Operation {
@@ -287,10 +210,7 @@ impl Makes {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_uppercase().chain(chars).collect())
-        .unwrap_or_default()
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 // === impl PathItem ===
@@ -298,19 +218,12 @@ fn capital(text: &str) -> String {
 impl PathItem {
     fn new(path: &str, parameters: &[Parameter], operations: Vec<Operation>) -> Self {
         let parameters = [parameters, &[PRETTY]].concat();
-        Self {
-            path: path.to_owned(),
-            parameters,
-            operations,
-        }
+        Self { path: path.to_owned(), parameters, operations }
     }
 
     /// The path as OpenAPI writes it.
     pub(super) fn write(&self, dialect: Dialect) -> Value {
-        let operations = self
-            .operations
-            .iter()
-            .map(|known| (known.method.to_owned(), known.write(dialect)));
+        let operations = self.operations.iter().map(|known| (known.method.to_owned(), known.write(dialect)));
         let mut item: Map<String, Value> = operations.collect();
         let place = |name: &str| if name == PRETTY.0 { "query" } else { "path" };
         let parameters = self.parameters.iter();

@@ -57,13 +57,7 @@ impl Schemas {
         let pool = DescriptorPool::decode(keelson_proto::DESCRIPTORS)
             .map_err(|error| ApiError::internal(format!("cannot read the descriptors: {error}")))?;
         let comments = comments(&pool);
-        Ok(Self {
-            pool,
-            dialect,
-            comments,
-            schemas: BTreeMap::new(),
-            open: Vec::new(),
-        })
+        Ok(Self { pool, dialect, comments, schemas: BTreeMap::new(), open: Vec::new() })
     }
 
     /// Adds a message and all that it refers to.
@@ -100,10 +94,8 @@ impl Schemas {
     fn fields(&mut self, message: &MessageDescriptor) -> Map<String, Value> {
         let mut properties = BTreeMap::new();
         if kind_of(message).is_some() {
-            properties.insert(
-                "apiVersion".to_owned(),
-                text_property("Group and version of the object's form."),
-            );
+            properties
+                .insert("apiVersion".to_owned(), text_property("Group and version of the object's form."));
             properties.insert("kind".to_owned(), text_property("Kind of the object."));
         }
         let mut required = Vec::new();
@@ -115,10 +107,7 @@ impl Schemas {
             schema.insert("required".to_owned(), required.into());
         }
         if !properties.is_empty() {
-            schema.insert(
-                "properties".to_owned(),
-                properties.into_iter().collect::<Map<_, _>>().into(),
-            );
+            schema.insert("properties".to_owned(), properties.into_iter().collect::<Map<_, _>>().into());
         }
         schema
     }
@@ -149,13 +138,8 @@ impl Schemas {
             property.insert("description".to_owned(), text.into());
         }
         let value = if field.is_map() {
-            let values = field
-                .kind()
-                .as_message()
-                .map(MessageDescriptor::map_entry_value_field);
-            let values = values
-                .map(|values| self.value(&values.kind()))
-                .unwrap_or_default();
+            let values = field.kind().as_message().map(MessageDescriptor::map_entry_value_field);
+            let values = values.map(|values| self.value(&values.kind())).unwrap_or_default();
             json!({ "type": "object", "additionalProperties": values })
         } else if field.cardinality() == Cardinality::Repeated {
             json!({ "type": "array", "items": self.value(&field.kind()) })
@@ -249,37 +233,25 @@ fn extensions(field: &FieldDescriptor, property: &mut Map<String, Value>) {
 }
 
 fn flag(field: &FieldDescriptor, option: &str) -> bool {
-    option_of(field, option)
-        .and_then(|value| value.as_bool())
-        .unwrap_or(false)
+    option_of(field, option).and_then(|value| value.as_bool()).unwrap_or(false)
 }
 
 fn option_of(field: &FieldDescriptor, option: &str) -> Option<OptionValue> {
-    let extension = field
-        .parent_pool()
-        .get_extension_by_name(&format!("keelson.options.{option}"))?;
+    let extension = field.parent_pool().get_extension_by_name(&format!("keelson.options.{option}"))?;
     let options = field.options();
-    options
-        .has_extension(&extension)
-        .then(|| options.get_extension(&extension).into_owned())
+    options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())
 }
 
 /// Group, version and kind of a message that is a kind.
 fn kind_of(message: &MessageDescriptor) -> Option<Value> {
-    let extension = message
-        .parent_pool()
-        .get_extension_by_name("keelson.options.kind")?;
+    let extension = message.parent_pool().get_extension_by_name("keelson.options.kind")?;
     let options = message.options();
     if !options.has_extension(&extension) {
         return None;
     }
     let value = options.get_extension(&extension);
     let kind = value.as_message()?;
-    let text = |field: &str| {
-        DynamicMessage::get_field_by_name(kind, field)?
-            .as_str()
-            .map(str::to_owned)
-    };
+    let text = |field: &str| DynamicMessage::get_field_by_name(kind, field)?.as_str().map(str::to_owned);
     Some(json!({ "group": text("group"), "version": text("version"), "kind": text("kind") }))
 }
 

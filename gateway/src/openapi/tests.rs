@@ -7,12 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn v3(path: &str) -> Value {
-    document::v3()
-        .unwrap()
-        .into_iter()
-        .find(|(known, _)| known == path)
-        .unwrap()
-        .1
+    document::v3().unwrap().into_iter().find(|(known, _)| known == path).unwrap().1
 }
 
 /// Everything that `$ref` names below a value.
@@ -29,11 +24,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_reference_leads_somewhere() {
-    let mut documents: Vec<Value> = document::v3()
-        .unwrap()
-        .into_iter()
-        .map(|(_, value)| value)
-        .collect();
+    let mut documents: Vec<Value> = document::v3().unwrap().into_iter().map(|(_, value)| value).collect();
     documents.push(document::v2().unwrap());
     for document in documents {
         let mut found = BTreeSet::new();
@@ -41,10 +32,7 @@ fn every_reference_leads_somewhere() {
         assert!(found.len() > 10);
         for reference in found {
             let schema = document.pointer(reference.strip_prefix('#').unwrap());
-            assert!(
-                schema.is_some_and(|schema| schema["description"].is_string()),
-                "{reference}"
-            );
+            assert!(schema.is_some_and(|schema| schema["description"].is_string()), "{reference}");
         }
     }
 }
@@ -54,16 +42,9 @@ fn operations_have_names_of_their_own() {
     let document = document::v2().unwrap();
     let mut ids = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item
-            .as_object()
-            .unwrap()
-            .iter()
-            .filter(|(name, _)| *name != "parameters")
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters")
         {
-            assert!(
-                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
-                "{method} {path}"
-            );
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
         }
     }
     assert!(ids.contains("readCoreV1NamespacedPodStatus"), "{ids:?}");
@@ -73,10 +54,7 @@ fn operations_have_names_of_their_own() {
 fn fields_carry_what_clients_merge_by() {
     let spec = &document::v2().unwrap()["definitions"]["io.k8s.api.core.v1.PodSpec"];
     let containers = &spec["properties"]["containers"];
-    assert_eq!(
-        containers["items"]["$ref"],
-        "#/definitions/io.k8s.api.core.v1.Container"
-    );
+    assert_eq!(containers["items"]["$ref"], "#/definitions/io.k8s.api.core.v1.Container");
     assert_eq!(containers["x-kubernetes-patch-strategy"], "merge");
     assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
     assert_eq!(spec["required"], json!(["containers"]));
@@ -100,10 +78,7 @@ fn kinds_say_what_they_are() {
         json!([{"$ref": "#/components/schemas/io.k8s.api.core.v1.PodSpec"}])
     );
     let get = &document["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["get"];
-    assert_eq!(
-        get["x-kubernetes-group-version-kind"],
-        json!({"group": "", "version": "v1", "kind": "Pod"})
-    );
+    assert_eq!(get["x-kubernetes-group-version-kind"], json!({"group": "", "version": "v1", "kind": "Pod"}));
     assert_eq!(get["x-kubernetes-action"], "get");
     let scale =
         &document["paths"]["/api/v1/namespaces/{namespace}/replicationcontrollers/{name}/scale"]["put"];
@@ -120,14 +95,8 @@ fn values_have_the_types_of_their_json() {
         (&json!("integer"), &json!("int64"))
     );
     let time = &schemas["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
-    assert_eq!(
-        (&time["type"], &time["format"]),
-        (&json!("string"), &json!("date-time"))
-    );
-    assert_eq!(
-        schemas["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["format"],
-        "int-or-string"
-    );
+    assert_eq!((&time["type"], &time["format"]), (&json!("string"), &json!("date-time")));
+    assert_eq!(schemas["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["format"], "int-or-string");
 }
 
 /// kubectl finds out by these whether the server checks fields and knows dry runs.
@@ -135,16 +104,9 @@ fn values_have_the_types_of_their_json() {
 fn patches_take_validation_and_dry_run() {
     for (path, item) in v3("api/v1")["paths"].as_object().unwrap() {
         let Some(patch) = item.get("patch") else { continue };
-        let names: Vec<_> = patch["parameters"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|known| &known["name"])
-            .collect();
-        assert!(
-            names.contains(&&json!("fieldValidation")) && names.contains(&&json!("dryRun")),
-            "{path}"
-        );
+        let names: Vec<_> =
+            patch["parameters"].as_array().unwrap().iter().map(|known| &known["name"]).collect();
+        assert!(names.contains(&&json!("fieldValidation")) && names.contains(&&json!("dryRun")), "{path}");
     }
 }
 
@@ -154,42 +116,21 @@ fn the_protobuf_form_says_the_same() {
     let decoded = gnostic::Decoded::decode(&*gnostic::encode(&json)).unwrap();
     let definitions = decoded.definitions.unwrap().additional_properties;
     assert_eq!(definitions.len(), json["definitions"].as_object().unwrap().len());
-    let pod = definitions
-        .iter()
-        .find(|known| known.name == "io.k8s.api.core.v1.Pod")
-        .unwrap();
+    let pod = definitions.iter().find(|known| known.name == "io.k8s.api.core.v1.Pod").unwrap();
     let pod = pod.value.as_ref().unwrap();
     assert_eq!(pod.types.as_ref().unwrap().value, ["object"]);
     assert_eq!(pod.vendor_extension[0].name, "x-kubernetes-group-version-kind");
     let properties = &pod.properties.as_ref().unwrap().additional_properties;
-    let spec = properties
-        .iter()
-        .find(|known| known.name == "spec")
-        .unwrap()
-        .value
-        .as_ref()
-        .unwrap();
+    let spec = properties.iter().find(|known| known.name == "spec").unwrap().value.as_ref().unwrap();
     assert_eq!(spec.reference, "#/definitions/io.k8s.api.core.v1.PodSpec");
     let paths = decoded.paths.unwrap().path;
-    let pods = paths
-        .iter()
-        .find(|known| known.name == "/api/v1/namespaces/{namespace}/pods/{name}")
-        .unwrap();
+    let pods = paths.iter().find(|known| known.name == "/api/v1/namespaces/{namespace}/pods/{name}").unwrap();
     let patch = pods.value.as_ref().unwrap().patch.as_ref().unwrap();
-    let query = patch.parameters.iter().filter_map(|known| {
-        known
-            .parameter
-            .as_ref()?
-            .non_body_parameter
-            .as_ref()?
-            .query_parameter
-            .as_ref()
-    });
-    assert!(
-        query
-            .map(|known| known.name.as_str())
-            .any(|name| name == "dryRun")
-    );
+    let query = patch
+        .parameters
+        .iter()
+        .filter_map(|known| known.parameter.as_ref()?.non_body_parameter.as_ref()?.query_parameter.as_ref());
+    assert!(query.map(|known| known.name.as_str()).any(|name| name == "dryRun"));
 }
 
 #[tokio::test]
@@ -202,19 +143,10 @@ async fn documents_are_served_in_the_form_asked_for() {
         ])
     };
 
-    let protobuf = documents
-        .v2(&headers(V2_PROTOBUF_ASKED[0], "gzip"))
-        .await
-        .unwrap();
+    let protobuf = documents.v2(&headers(V2_PROTOBUF_ASKED[0], "gzip")).await.unwrap();
     assert_eq!(
-        (
-            &protobuf.headers()[CONTENT_TYPE],
-            &protobuf.headers()[CONTENT_ENCODING]
-        ),
-        (
-            &HeaderValue::from_static(V2_PROTOBUF),
-            &HeaderValue::from_static("gzip")
-        )
+        (&protobuf.headers()[CONTENT_TYPE], &protobuf.headers()[CONTENT_ENCODING]),
+        (&HeaderValue::from_static(V2_PROTOBUF), &HeaderValue::from_static("gzip"))
     );
 
     let index = documents.v3(&headers("*/*", "")).await.unwrap();
@@ -227,19 +159,10 @@ async fn documents_are_served_in_the_form_asked_for() {
     let one = documents.v3_of("api/v1", &asking).await.unwrap();
     assert_eq!(one.headers()[ETAG], format!("\"{hash}\""));
     let body = axum::body::to_bytes(one.into_body(), usize::MAX).await.unwrap();
-    assert_eq!(
-        serde_json::from_slice::<Value>(&body).unwrap()["openapi"],
-        "3.0.0"
-    );
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["openapi"], "3.0.0");
 
     asking.insert(IF_NONE_MATCH, format!("\"{hash}\"").parse().unwrap());
     assert_eq!(documents.v3_of("api/v1", &asking).await.unwrap().status(), 304);
-    assert_eq!(
-        documents.v3_of("apis/none/v1", &asking).await.unwrap_err().code(),
-        404
-    );
-    assert_eq!(
-        documents.v2(&headers("text/html", "")).await.unwrap_err().code(),
-        406
-    );
+    assert_eq!(documents.v3_of("apis/none/v1", &asking).await.unwrap_err().code(), 404);
+    assert_eq!(documents.v2(&headers("text/html", "")).await.unwrap_err().code(), 406);
 }

@@ -13,16 +13,11 @@ pub(crate) fn bind(call: &Call, mut binding: Binding) -> Result<BindPodRequest, 
     let name = &mut binding.metadata.name;
     match (call.name.as_str(), name.as_str()) {
         ("", "") => {
-            return Err(ApiError::bad_request(
-                "metadata.name of the binding must name the pod",
-            ));
+            return Err(ApiError::bad_request("metadata.name of the binding must name the pod"));
         }
         ("", _) => {}
         (pod, "") => pod.clone_into(name),
         _ => same_name(call, name)?,
     }
-    Ok(BindPodRequest {
-        namespace: call.namespace.clone(),
-        binding: Some(binding),
-    })
+    Ok(BindPodRequest { namespace: call.namespace.clone(), binding: Some(binding) })
 }

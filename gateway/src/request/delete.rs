@@ -11,11 +11,7 @@ use crate::route::Call;
 
 /// Asks to delete one object.
 pub(crate) fn delete(call: &Call, options: DeleteOptions) -> DeleteRequest {
-    DeleteRequest {
-        namespace: call.namespace.clone(),
-        name: call.name.clone(),
-        options: Some(options),
-    }
+    DeleteRequest { namespace: call.namespace.clone(), name: call.name.clone(), options: Some(options) }
 }
 
 /// Asks to delete all objects that a list would show.
@@ -24,10 +20,7 @@ pub(crate) fn collection(
     query: &Query,
     options: DeleteOptions,
 ) -> Result<DeleteCollectionRequest, ApiError> {
-    Ok(DeleteCollectionRequest {
-        list: Some(list::list(call, query)?),
-        options: Some(options),
-    })
+    Ok(DeleteCollectionRequest { list: Some(list::list(call, query)?), options: Some(options) })
 }
 
 /// How to delete: what the body says, or the query if there is no body.

@@ -20,16 +20,9 @@ pub(crate) fn log(call: &Call, query: &Query) -> Result<PodLogRequest, ApiError>
         tail_lines: query.number("tailLines")?,
         limit_bytes: query.number("limitBytes")?,
         insecure_skip_tls_verify_backend: query.flag("insecureSkipTLSVerifyBackend"),
-        stream: query
-            .first("stream")
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned),
+        stream: query.first("stream").filter(|text| !text.is_empty()).map(str::to_owned),
     };
-    Ok(PodLogRequest {
-        namespace: call.namespace.clone(),
-        name: call.name.clone(),
-        options: Some(options),
-    })
+    Ok(PodLogRequest { namespace: call.namespace.clone(), name: call.name.clone(), options: Some(options) })
 }
 
 fn since_time(query: &Query) -> Result<Option<Time>, ApiError> {
@@ -41,8 +34,5 @@ fn since_time(query: &Query) -> Result<Option<Time>, ApiError> {
             "invalid query parameter sinceTime: {text:?} is not a time of RFC 3339"
         ))
     })?;
-    Ok(Some(Time {
-        seconds: at.as_second(),
-        nanos: at.subsec_nanosecond(),
-    }))
+    Ok(Some(Time { seconds: at.as_second(), nanos: at.subsec_nanosecond() }))
 }

@@ -25,11 +25,7 @@ pub(crate) fn patch(
     if !ACCEPTED.contains(&content_type.as_str()) {
         return Err(ApiError::unsupported_media_type(ACCEPTED));
     }
-    let subresource = if call.verb == Verb::PatchStatus {
-        "status"
-    } else {
-        ""
-    };
+    let subresource = if call.verb == Verb::PatchStatus { "status" } else { "" };
     let options = PatchOptions {
         dry_run: query.all("dryRun"),
         force: query.optional_flag("force"),

@@ -11,14 +11,9 @@ use crate::route::Call;
 /// Asks for changes. A name in the path selects that one object.
 pub(crate) fn watch(call: &Call, query: &Query) -> Result<WatchRequest, ApiError> {
     let named = (!call.name.is_empty()).then(|| format!("metadata.name={}", call.name));
-    let given = query
-        .first("fieldSelector")
-        .filter(|selector| !selector.is_empty())
-        .map(str::to_owned);
+    let given = query.first("fieldSelector").filter(|selector| !selector.is_empty()).map(str::to_owned);
     if named.is_some() && given.is_some() {
-        return Err(ApiError::bad_request(
-            "a field selector cannot be combined with a name in the path",
-        ));
+        return Err(ApiError::bad_request("a field selector cannot be combined with a name in the path"));
     }
     Ok(WatchRequest {
         namespace: call.namespace.clone(),
@@ -35,8 +30,6 @@ pub(crate) fn watch(call: &Call, query: &Query) -> Result<WatchRequest, ApiError
 
 /// How long the client wants to watch, if it says so.
 pub(crate) fn timeout(query: &Query) -> Result<Option<Duration>, ApiError> {
-    let seconds = query
-        .number("timeoutSeconds")?
-        .and_then(|seconds| u64::try_from(seconds).ok());
+    let seconds = query.number("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
     Ok(seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs))
 }

@@ -24,9 +24,7 @@ pub(crate) type Pieces = BoxStream<'static, Result<Bytes, ApiError>>;
 /// Whether the client takes gzip.
 pub(crate) fn accepted(headers: &HeaderMap) -> bool {
     let codings = text(headers, &ACCEPT_ENCODING).split(',').map(str::trim);
-    codings
-        .filter_map(|coding| coding.split(';').next())
-        .any(|coding| coding.eq_ignore_ascii_case("gzip"))
+    codings.filter_map(|coding| coding.split(';').next()).any(|coding| coding.eq_ignore_ascii_case("gzip"))
 }
 
 /// A response from pieces: whole if it is small, else streamed, and compressed if the client takes that. Fails if
@@ -47,11 +45,7 @@ pub(crate) async fn streamed(
         }
     }
     let all = stream::once(async move { Ok(Bytes::from(head)) }).chain(pieces);
-    *response.body_mut() = if gzip {
-        Body::from_stream(compressed(all))
-    } else {
-        Body::from_stream(all)
-    };
+    *response.body_mut() = if gzip { Body::from_stream(compressed(all)) } else { Body::from_stream(all) };
     if gzip {
         mark(response.headers_mut());
     }
@@ -76,10 +70,7 @@ where
 {
     // Speed counts for more than size: what is compressed here crosses a network that is quick.
     let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let compressor = Compressor {
-        pieces: Box::pin(pieces),
-        encoder: Some(encoder),
-    };
+    let compressor = Compressor { pieces: Box::pin(pieces), encoder: Some(encoder) };
     stream::try_unfold(compressor, Compressor::step)
 }
 
@@ -117,10 +108,7 @@ mod tests {
     }
 
     async fn body(response: Response) -> Vec<u8> {
-        axum::body::to_bytes(response.into_body(), usize::MAX)
-            .await
-            .unwrap()
-            .to_vec()
+        axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
     }
 
     async fn plain(count: usize) -> Vec<u8> {
@@ -133,9 +121,7 @@ mod tests {
         assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
         let compressed = body(response).await;
         let mut text = Vec::new();
-        flate2::read::GzDecoder::new(&*compressed)
-            .read_to_end(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(&*compressed).read_to_end(&mut text).unwrap();
         assert!(text == plain(100).await && compressed.len() < text.len() / 4);
     }
 
@@ -151,23 +137,13 @@ mod tests {
     #[tokio::test]
     async fn an_early_error_is_an_error() {
         let failing = stream::iter([Ok(Bytes::from_static(b"x")), Err(ApiError::internal("y"))]).boxed();
-        assert_eq!(
-            streamed(failing, Response::default(), true)
-                .await
-                .unwrap_err()
-                .code(),
-            500
-        );
+        assert_eq!(streamed(failing, Response::default(), true).await.unwrap_err().code(), 500);
     }
 
     #[test]
     fn gzip_is_recognized() {
-        for (header, expected) in [
-            ("gzip", true),
-            ("deflate, gzip;q=0.5", true),
-            ("br", false),
-            ("", false),
-        ] {
+        for (header, expected) in [("gzip", true), ("deflate, gzip;q=0.5", true), ("br", false), ("", false)]
+        {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, header.parse().unwrap());
             assert_eq!(accepted(&headers), expected, "{header}");

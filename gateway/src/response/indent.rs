@@ -63,14 +63,8 @@ mod tests {
         let compact = value.to_string();
         for piece in [1, 3, compact.len()] {
             let (mut indenter, mut out) = (Indenter::default(), Vec::new());
-            compact
-                .as_bytes()
-                .chunks(piece)
-                .for_each(|piece| indenter.write(piece, &mut out));
-            assert_eq!(
-                String::from_utf8(out).unwrap(),
-                serde_json::to_string_pretty(&value).unwrap()
-            );
+            compact.as_bytes().chunks(piece).for_each(|piece| indenter.write(piece, &mut out));
+            assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string_pretty(&value).unwrap());
         }
     }
 }

@@ -58,14 +58,7 @@ pub(crate) async fn list(
         return Ok(plain(StatusCode::OK, form.media.content_type(), body));
     }
     let indenter = (form.pretty && form.media == Media::Json).then(Indenter::default);
-    let writer = Writer {
-        codec,
-        shape: form.shape,
-        indenter,
-        page: items,
-        pages: rest,
-        state: State::Fresh,
-    };
+    let writer = Writer { codec, shape: form.shape, indenter, page: items, pages: rest, state: State::Fresh };
     let pieces = stream::try_unfold((writer, Some(metadata)), |(mut writer, metadata)| async move {
         Ok(writer.piece(metadata).await?.map(|piece| (piece, (writer, None))))
     });
@@ -73,11 +66,7 @@ pub(crate) async fn list(
         let pieces: Vec<Bytes> = futures::TryStreamExt::try_collect(pieces).await?;
         return document(form, StatusCode::OK, pieces.concat());
     }
-    let response = plain(
-        StatusCode::OK,
-        form.media.content_type(),
-        axum::body::Body::empty(),
-    );
+    let response = plain(StatusCode::OK, form.media.content_type(), axum::body::Body::empty());
     gzip::streamed(pieces.boxed(), response, gzip).await
 }
 
@@ -89,34 +78,19 @@ async fn protobuf(
     items: vec::IntoIter<Bytes>,
     mut rest: Pages,
 ) -> Result<Bytes, ApiError> {
-    let mut list = RawList {
-        metadata: Some(metadata),
-        items: items.collect(),
-    };
+    let mut list = RawList { metadata: Some(metadata), items: items.collect() };
     while let Some(page) = rest.next().await {
         list.items.extend(page?.items);
     }
     let Shape::Partial(version) = shape else {
         let kind = format!("{}List", codec.kind.kind);
-        return Ok(envelope::wrap(
-            &codec.kind.api_version(),
-            &kind,
-            &list.encode_to_vec(),
-            b"",
-        ));
+        return Ok(envelope::wrap(&codec.kind.api_version(), &kind, &list.encode_to_vec(), b""));
     };
     for item in &mut list.items {
         let metadata = wire::metadata(item).map_err(|error| ApiError::internal(error.to_string()))?;
-        *item = keelson_proto::meta::PartialObjectMetadata { metadata }
-            .encode_to_vec()
-            .into();
+        *item = keelson_proto::meta::PartialObjectMetadata { metadata }.encode_to_vec().into();
     }
-    Ok(envelope::wrap(
-        version.api_version(),
-        "PartialObjectMetadataList",
-        &list.encode_to_vec(),
-        b"",
-    ))
+    Ok(envelope::wrap(version.api_version(), "PartialObjectMetadataList", &list.encode_to_vec(), b""))
 }
 
 // === impl Writer ===
@@ -163,15 +137,11 @@ impl Writer {
 
     fn open(&mut self, metadata: &ListMeta, out: &mut Vec<u8>) -> Result<(), ApiError> {
         let (version, kind) = match self.shape {
-            Shape::Object => (
-                self.codec.kind.api_version(),
-                format!("{}List", self.codec.kind.kind),
-            ),
+            Shape::Object => (self.codec.kind.api_version(), format!("{}List", self.codec.kind.kind)),
             Shape::Table(version, _) => (version.api_version().to_owned(), "Table".to_owned()),
-            Shape::Partial(version) => (
-                version.api_version().to_owned(),
-                "PartialObjectMetadataList".to_owned(),
-            ),
+            Shape::Partial(version) => {
+                (version.api_version().to_owned(), "PartialObjectMetadataList".to_owned())
+            }
         };
         out.extend_from_slice(b"{\"kind\":");
         to_json(&kind, out)?;

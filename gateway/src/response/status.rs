@@ -32,11 +32,7 @@ pub(crate) fn failure(form: Form, error: ApiError) -> Response {
 
 /// A success that has no object to show.
 pub(crate) fn success() -> Status {
-    Status {
-        status: "Success".to_owned(),
-        code: 201,
-        ..Status::default()
-    }
+    Status { status: "Success".to_owned(), code: 201, ..Status::default() }
 }
 
 /// The success of a deletion.
@@ -48,11 +44,7 @@ pub(crate) fn deleted(kind: &Kind, metadata: ObjectMeta) -> Status {
         uid: metadata.uid,
         ..StatusDetails::default()
     };
-    Status {
-        status: "Success".to_owned(),
-        details: Some(details),
-        ..Status::default()
-    }
+    Status { status: "Success".to_owned(), details: Some(details), ..Status::default() }
 }
 
 /// Whether the deletion of such an object answers with the object rather than with a Status.

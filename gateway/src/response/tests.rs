@@ -10,11 +10,7 @@ use super::*;
 use crate::kinds::codec;
 use crate::negotiate::Include;
 
-const JSON: Form = Form {
-    media: Media::Json,
-    shape: Shape::Object,
-    pretty: false,
-};
+const JSON: Form = Form { media: Media::Json, shape: Shape::Object, pretty: false };
 
 fn pod(name: &str) -> Bytes {
     let mut pod = Pod::default();
@@ -23,31 +19,18 @@ fn pod(name: &str) -> Bytes {
 }
 
 fn page(names: &[&str]) -> RawList {
-    let metadata = ListMeta {
-        resource_version: "12".into(),
-        ..Default::default()
-    };
-    RawList {
-        metadata: Some(metadata),
-        items: names.iter().map(|name| pod(name)).collect(),
-    }
+    let metadata = ListMeta { resource_version: "12".into(), ..Default::default() };
+    RawList { metadata: Some(metadata), items: names.iter().map(|name| pod(name)).collect() }
 }
 
 async fn body(response: Response) -> Bytes {
-    axum::body::to_bytes(response.into_body(), usize::MAX)
-        .await
-        .unwrap()
+    axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
 }
 
 /// A list of two pages.
 async fn listed(form: Form) -> Bytes {
     let rest = stream::iter([Ok(page(&["c"])), Ok(page(&[]))]).boxed();
-    body(
-        list::list(form, codec(Pod::KIND).unwrap(), page(&["a", "b"]), rest, false)
-            .await
-            .unwrap(),
-    )
-    .await
+    body(list::list(form, codec(Pod::KIND).unwrap(), page(&["a", "b"]), rest, false).await.unwrap()).await
 }
 
 fn names(list: &Value, items: &str) -> Vec<String> {
@@ -69,10 +52,7 @@ async fn a_list_has_the_objects_of_all_pages() {
     let text = listed(JSON).await;
     assert!(text.ends_with(b"]}\n"));
     let list: Value = serde_json::from_slice(&text).unwrap();
-    assert_eq!(
-        (list["kind"].clone(), list["apiVersion"].clone()),
-        (json!("PodList"), json!("v1"))
-    );
+    assert_eq!((list["kind"].clone(), list["apiVersion"].clone()), (json!("PodList"), json!("v1")));
     assert_eq!(list["metadata"], json!({"resourceVersion": "12"}));
     assert_eq!(names(&list, "items"), ["a", "b", "c"]);
     assert_eq!(list["items"][0].get("kind"), None);
@@ -80,35 +60,20 @@ async fn a_list_has_the_objects_of_all_pages() {
 
 #[tokio::test]
 async fn an_empty_list_has_no_items() {
-    let response = list::list(
-        JSON,
-        codec(Pod::KIND).unwrap(),
-        page(&[]),
-        stream::empty().boxed(),
-        false,
-    )
-    .await
-    .unwrap();
+    let response =
+        list::list(JSON, codec(Pod::KIND).unwrap(), page(&[]), stream::empty().boxed(), false).await.unwrap();
     let list: Value = serde_json::from_slice(&body(response).await).unwrap();
     assert_eq!(list["items"], json!([]));
 }
 
 #[tokio::test]
 async fn a_list_in_other_forms() {
-    let table = listed(Form {
-        shape: Shape::Table(MetaVersion::V1, Include::None),
-        ..JSON
-    })
-    .await;
+    let table = listed(Form { shape: Shape::Table(MetaVersion::V1, Include::None), ..JSON }).await;
     let table: Value = serde_json::from_slice(&table).unwrap();
     assert_eq!(table["columnDefinitions"][0]["name"], "Name");
     assert_eq!(names(&table, "rows"), ["a", "b", "c"]);
 
-    let partial = listed(Form {
-        shape: Shape::Partial(MetaVersion::V1),
-        ..JSON
-    })
-    .await;
+    let partial = listed(Form { shape: Shape::Partial(MetaVersion::V1), ..JSON }).await;
     let partial: Value = serde_json::from_slice(&partial).unwrap();
     assert_eq!(partial["kind"], "PartialObjectMetadataList");
     assert_eq!(partial["items"][2]["kind"], "PartialObjectMetadata");
@@ -117,22 +82,11 @@ async fn a_list_in_other_forms() {
     let value: Value = serde_json::from_slice(&indented).unwrap();
     assert_eq!(indented, serde_json::to_string_pretty(&value).unwrap() + "\n");
 
-    let yaml = listed(Form {
-        media: Media::Yaml,
-        ..JSON
-    })
-    .await;
+    let yaml = listed(Form { media: Media::Yaml, ..JSON }).await;
     let value: Value = yaml_serde::from_slice(&yaml).unwrap();
     assert_eq!(names(&value, "items"), ["a", "b", "c"]);
 
-    let wrapped = envelope::unwrap(
-        &listed(Form {
-            media: Media::Protobuf,
-            ..JSON
-        })
-        .await,
-    )
-    .unwrap();
+    let wrapped = envelope::unwrap(&listed(Form { media: Media::Protobuf, ..JSON }).await).unwrap();
     assert_eq!((&*wrapped.api_version, &*wrapped.kind), ("v1", "PodList"));
     let list = PodList::decode(wrapped.raw).unwrap();
     assert_eq!(list.metadata.resource_version, "12");
@@ -141,10 +95,7 @@ async fn a_list_in_other_forms() {
 
 #[tokio::test]
 async fn one_object_as_a_table_has_one_row() {
-    let form = Form {
-        shape: Shape::Table(MetaVersion::V1beta1, Include::Metadata),
-        ..JSON
-    };
+    let form = Form { shape: Shape::Table(MetaVersion::V1beta1, Include::Metadata), ..JSON };
     let object = wire::with_resource_version(&pod("web"), 5);
     let table = body(super::object(form, codec(Pod::KIND).unwrap(), StatusCode::OK, &object).unwrap()).await;
     let table: Value = serde_json::from_slice(&table).unwrap();
@@ -157,26 +108,11 @@ async fn one_object_as_a_table_has_one_row() {
 async fn failures_are_statuses_in_every_form() {
     let failed = || ApiError::too_many_requests("slow down", std::time::Duration::from_secs(1));
     let response = status::failure(JSON, failed());
-    assert_eq!(
-        (
-            response.status().as_u16(),
-            response.headers()["retry-after"].to_str().unwrap()
-        ),
-        (429, "1")
-    );
+    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (429, "1"));
     let value: Value = serde_json::from_slice(&body(response).await).unwrap();
-    assert_eq!(
-        (value["kind"].clone(), value["reason"].clone()),
-        (json!("Status"), json!("TooManyRequests"))
-    );
+    assert_eq!((value["kind"].clone(), value["reason"].clone()), (json!("Status"), json!("TooManyRequests")));
 
-    let response = status::failure(
-        Form {
-            media: Media::Protobuf,
-            ..JSON
-        },
-        failed(),
-    );
+    let response = status::failure(Form { media: Media::Protobuf, ..JSON }, failed());
     let wrapped = envelope::unwrap(&body(response).await).unwrap();
     assert_eq!(wrapped.kind, "Status");
     assert_eq!(Status::decode(wrapped.raw).unwrap().code, 429);
@@ -188,19 +124,7 @@ async fn failures_are_statuses_in_every_form() {
 #[test]
 fn warnings_are_quoted() {
     let mut response = Response::default();
-    warn(
-        &mut response,
-        &[
-            "unknown field \"spec.x\"".to_owned(),
-            "duplicate field \"a\"".to_owned(),
-        ],
-    );
+    warn(&mut response, &["unknown field \"spec.x\"".to_owned(), "duplicate field \"a\"".to_owned()]);
     let values: Vec<_> = response.headers().get_all("warning").iter().collect();
-    assert_eq!(
-        values,
-        [
-            r#"299 - "unknown field \"spec.x\"""#,
-            r#"299 - "duplicate field \"a\"""#
-        ]
-    );
+    assert_eq!(values, [r#"299 - "unknown field \"spec.x\"""#, r#"299 - "duplicate field \"a\"""#]);
 }

@@ -26,11 +26,8 @@ const STATUS: Subresource = Subresource {
     ],
 };
 
-const FINALIZE: Subresource = Subresource {
-    name: "finalize",
-    holds: None,
-    methods: &[(Method::PUT, Verb::Finalize)],
-};
+const FINALIZE: Subresource =
+    Subresource { name: "finalize", holds: None, methods: &[(Method::PUT, Verb::Finalize)] };
 
 const SCALE: Subresource = Subresource {
     name: "scale",
@@ -42,11 +39,7 @@ const SCALE: Subresource = Subresource {
     ],
 };
 
-const LOG: Subresource = Subresource {
-    name: "log",
-    holds: None,
-    methods: &[(Method::GET, Verb::Log)],
-};
+const LOG: Subresource = Subresource { name: "log", holds: None, methods: &[(Method::GET, Verb::Log)] };
 
 const BINDING: Subresource = Subresource {
     name: "binding",
@@ -56,18 +49,7 @@ const BINDING: Subresource = Subresource {
 
 /// Parts of the API that are known by name only: they answer 501 and are not listed in discovery.
 const UNSERVED: &[(&str, &[&str])] = &[
-    (
-        "pods",
-        &[
-            "attach",
-            "ephemeralcontainers",
-            "eviction",
-            "exec",
-            "portforward",
-            "proxy",
-            "resize",
-        ],
-    ),
+    ("pods", &["attach", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"]),
     ("nodes", &["proxy"]),
     ("services", &["proxy"]),
 ];
@@ -86,9 +68,7 @@ pub(crate) fn of(kind: &Kind) -> &'static [Subresource] {
 /// Whether Kubernetes has a subresource of this name that this server does not have yet.
 pub(crate) fn is_unserved(kind: &Kind, name: &str) -> bool {
     kind.group.is_empty()
-        && UNSERVED
-            .iter()
-            .any(|(plural, names)| *plural == kind.plural && names.contains(&name))
+        && UNSERVED.iter().any(|(plural, names)| *plural == kind.plural && names.contains(&name))
 }
 
 // === impl Subresource ===

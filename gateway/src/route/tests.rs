@@ -3,16 +3,9 @@ use super::*;
 /// The route in a few words, for tables.
 fn read(request: &str) -> String {
     let (method, uri) = request.split_once(' ').unwrap();
-    let (path, query) = uri
-        .split_once('?')
-        .map_or((uri, None), |(path, query)| (path, Some(query)));
+    let (path, query) = uri.split_once('?').map_or((uri, None), |(path, query)| (path, Some(query)));
     match route(&method.parse().unwrap(), path, &Query::parse(query)) {
-        Ok(Route::Call(Call {
-            verb,
-            kind,
-            namespace,
-            name,
-        })) => {
+        Ok(Route::Call(Call { verb, kind, namespace, name })) => {
             format!("{verb:?} {} {namespace}/{name}", kind.plural)
         }
         Ok(route) => format!("{route:?}"),
@@ -30,10 +23,7 @@ fn requests_mean_what_kubernetes_means_by_them() {
         ("GET /apis/", "Groups"),
         ("GET /apis/coordination.k8s.io", "Group(\"coordination.k8s.io\")"),
         ("GET /api/v1", "Resources(\"\", \"v1\")"),
-        (
-            "GET /apis/coordination.k8s.io/v1",
-            "Resources(\"coordination.k8s.io\", \"v1\")",
-        ),
+        ("GET /apis/coordination.k8s.io/v1", "Resources(\"coordination.k8s.io\", \"v1\")"),
         ("GET /openapi/v2", "OpenApiV2"),
         ("GET /openapi/v3", "OpenApiV3"),
         (
@@ -42,87 +32,33 @@ fn requests_mean_what_kubernetes_means_by_them() {
         ),
         ("GET /api/v1/pods", "List pods /"),
         ("HEAD /api/v1/pods", "List pods /"),
-        (
-            "GET /api/v1/namespaces/default/pods?watch=false",
-            "List pods default/",
-        ),
-        (
-            "GET /api/v1/namespaces/default/pods?watch=true",
-            "Watch pods default/",
-        ),
+        ("GET /api/v1/namespaces/default/pods?watch=false", "List pods default/"),
+        ("GET /api/v1/namespaces/default/pods?watch=true", "Watch pods default/"),
         ("GET /api/v1/watch/pods", "Watch pods /"),
         ("GET /api/v1/watch/namespaces/default/pods", "Watch pods default/"),
-        (
-            "GET /api/v1/watch/namespaces/default/pods/web",
-            "Watch pods default/web",
-        ),
+        ("GET /api/v1/watch/namespaces/default/pods/web", "Watch pods default/web"),
         ("GET /api/v1/watch/namespaces", "Watch namespaces /"),
-        (
-            "GET /api/v1/watch/namespaces/default",
-            "Watch namespaces /default",
-        ),
+        ("GET /api/v1/watch/namespaces/default", "Watch namespaces /default"),
         ("GET /api/v1/watch/nodes/n1", "Watch nodes /n1"),
         ("POST /api/v1/namespaces/default/pods", "Create pods default/"),
-        (
-            "DELETE /api/v1/namespaces/default/pods",
-            "DeleteCollection pods default/",
-        ),
+        ("DELETE /api/v1/namespaces/default/pods", "DeleteCollection pods default/"),
         ("GET /api/v1/namespaces/default/pods/web", "Get pods default/web"),
-        (
-            "GET /api/v1/namespaces/default/pods/a%2Eb",
-            "Get pods default/a.b",
-        ),
-        (
-            "PUT /api/v1/namespaces/default/pods/web",
-            "Update pods default/web",
-        ),
-        (
-            "PATCH /api/v1/namespaces/default/pods/web",
-            "Patch pods default/web",
-        ),
-        (
-            "DELETE /api/v1/namespaces/default/pods/web",
-            "Delete pods default/web",
-        ),
-        (
-            "GET /api/v1/namespaces/default/pods/web/status",
-            "Get pods default/web",
-        ),
-        (
-            "PUT /api/v1/namespaces/default/pods/web/status",
-            "UpdateStatus pods default/web",
-        ),
-        (
-            "PATCH /api/v1/namespaces/default/pods/web/status",
-            "PatchStatus pods default/web",
-        ),
-        (
-            "GET /api/v1/namespaces/default/pods/web/log",
-            "Log pods default/web",
-        ),
-        (
-            "POST /api/v1/namespaces/default/pods/web/binding",
-            "Bind pods default/web",
-        ),
-        (
-            "POST /api/v1/namespaces/default/bindings",
-            "Bind bindings default/",
-        ),
+        ("GET /api/v1/namespaces/default/pods/a%2Eb", "Get pods default/a.b"),
+        ("PUT /api/v1/namespaces/default/pods/web", "Update pods default/web"),
+        ("PATCH /api/v1/namespaces/default/pods/web", "Patch pods default/web"),
+        ("DELETE /api/v1/namespaces/default/pods/web", "Delete pods default/web"),
+        ("GET /api/v1/namespaces/default/pods/web/status", "Get pods default/web"),
+        ("PUT /api/v1/namespaces/default/pods/web/status", "UpdateStatus pods default/web"),
+        ("PATCH /api/v1/namespaces/default/pods/web/status", "PatchStatus pods default/web"),
+        ("GET /api/v1/namespaces/default/pods/web/log", "Log pods default/web"),
+        ("POST /api/v1/namespaces/default/pods/web/binding", "Bind pods default/web"),
+        ("POST /api/v1/namespaces/default/bindings", "Bind bindings default/"),
         ("GET /api/v1/namespaces/default", "Get namespaces /default"),
         ("POST /api/v1/namespaces", "Create namespaces /"),
-        (
-            "PUT /api/v1/namespaces/default/finalize",
-            "Finalize namespaces /default",
-        ),
-        (
-            "PUT /api/v1/namespaces/default/status",
-            "UpdateStatus namespaces /default",
-        ),
+        ("PUT /api/v1/namespaces/default/finalize", "Finalize namespaces /default"),
+        ("PUT /api/v1/namespaces/default/status", "UpdateStatus namespaces /default"),
         ("PUT /api/v1/nodes/n1/status", "UpdateStatus nodes /n1"),
-        (
-            "GET /api/v1/namespaces/a/replicationcontrollers/rc/scale",
-            "GetScale replicationcontrollers a/rc",
-        ),
+        ("GET /api/v1/namespaces/a/replicationcontrollers/rc/scale", "GetScale replicationcontrollers a/rc"),
         (
             "PUT /api/v1/namespaces/a/replicationcontrollers/rc/scale",
             "UpdateScale replicationcontrollers a/rc",
@@ -132,10 +68,7 @@ fn requests_mean_what_kubernetes_means_by_them() {
             "PatchScale replicationcontrollers a/rc",
         ),
         ("GET /apis/coordination.k8s.io/v1/leases", "List leases /"),
-        (
-            "PUT /apis/coordination.k8s.io/v1/namespaces/n/leases/l",
-            "Update leases n/l",
-        ),
+        ("PUT /apis/coordination.k8s.io/v1/namespaces/n/leases/l", "Update leases n/l"),
     ] {
         assert_eq!(read(request), meaning, "{request}");
     }
@@ -149,10 +82,7 @@ fn what_is_not_served_is_refused_with_the_right_code() {
         ("DELETE /api/v1/pods", "405 MethodNotAllowed"),
         ("PUT /api/v1/namespaces/default/pods", "405 MethodNotAllowed"),
         ("POST /api/v1/namespaces/default/pods/web", "405 MethodNotAllowed"),
-        (
-            "POST /api/v1/namespaces/default/pods/web/log",
-            "405 MethodNotAllowed",
-        ),
+        ("POST /api/v1/namespaces/default/pods/web/log", "405 MethodNotAllowed"),
         ("GET /api/v1/namespaces/default/bindings", "405 MethodNotAllowed"),
         ("POST /api/v1/watch/pods", "405 MethodNotAllowed"),
         ("GET /api/v1/namespaces/default/bindings/b", "404 NotFound"),
@@ -167,18 +97,9 @@ fn what_is_not_served_is_refused_with_the_right_code() {
         ("GET /api/v1/namespaces//pods", "404 NotFound"),
         ("GET /swaggerapi", "404 NotFound"),
         ("GET /api/v1/namespaces/default/pods/%ff", "400 BadRequest"),
-        (
-            "POST /api/v1/namespaces/default/pods/web/exec",
-            "501 NotImplemented",
-        ),
-        (
-            "GET /api/v1/namespaces/default/pods/web/proxy/a/b",
-            "501 NotImplemented",
-        ),
-        (
-            "POST /api/v1/namespaces/default/pods/web/eviction",
-            "501 NotImplemented",
-        ),
+        ("POST /api/v1/namespaces/default/pods/web/exec", "501 NotImplemented"),
+        ("GET /api/v1/namespaces/default/pods/web/proxy/a/b", "501 NotImplemented"),
+        ("POST /api/v1/namespaces/default/pods/web/eviction", "501 NotImplemented"),
         ("GET /api/v1/proxy/nodes/n1", "501 NotImplemented"),
     ] {
         assert_eq!(read(request), meaning, "{request}");

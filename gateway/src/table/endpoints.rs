@@ -9,14 +9,8 @@ use super::{AGE, Cell, Column, NAME, Tabled, or_none, since, text};
 const MOST: usize = 3;
 
 impl Tabled for Endpoints {
-    const COLUMNS: &'static [Column] = &[
-        NAME,
-        text(
-            "Endpoints",
-            "Addresses and ports that take the service's traffic.",
-        ),
-        AGE,
-    ];
+    const COLUMNS: &'static [Column] =
+        &[NAME, text("Endpoints", "Addresses and ports that take the service's traffic."), AGE];
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         vec![
@@ -35,12 +29,7 @@ fn addresses(endpoints: &Endpoints) -> String {
             all.extend(subset.addresses.iter().map(|address| address.ip.clone()));
         }
         for port in &subset.ports {
-            all.extend(
-                subset
-                    .addresses
-                    .iter()
-                    .map(|address| host_port(&address.ip, port.port)),
-            );
+            all.extend(subset.addresses.iter().map(|address| host_port(&address.ip, port.port)));
         }
     }
     match all.len() {
@@ -50,9 +39,5 @@ fn addresses(endpoints: &Endpoints) -> String {
 }
 
 fn host_port(ip: &str, port: i32) -> String {
-    if ip.contains(':') {
-        format!("[{ip}]:{port}")
-    } else {
-        format!("{ip}:{port}")
-    }
+    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }

@@ -50,21 +50,13 @@ fn seen(event: &Event, now: Timestamp) -> Seen {
         first = since_micro(event.event_time, now);
     }
     if let Some(series) = &event.series {
-        return Seen {
-            last: since_micro(series.last_observed_time, now),
-            count: series.count,
-            first,
-        };
+        return Seen { last: since_micro(series.last_observed_time, now), count: series.count, first };
     }
     let mut last = since(event.last_timestamp, now);
     if last == UNKNOWN {
         last.clone_from(&first);
     }
-    Seen {
-        first,
-        last,
-        count: event.count.max(1),
-    }
+    Seen { first, last, count: event.count.max(1) }
 }
 
 fn object(event: &Event) -> String {
@@ -77,11 +69,7 @@ fn object(event: &Event) -> String {
 
 fn source(event: &Event) -> String {
     let or = |one: &str, other: &str| {
-        if one.is_empty() {
-            other.to_owned()
-        } else {
-            one.to_owned()
-        }
+        if one.is_empty() { other.to_owned() } else { one.to_owned() }
     };
     let component = or(&event.source.component, &event.reporting_component);
     match or(&event.source.host, &event.reporting_instance) {

@@ -6,11 +6,8 @@ use keelson_proto::core::Namespace;
 use super::{AGE, Cell, Column, NAME, Tabled, since, text};
 
 impl Tabled for Namespace {
-    const COLUMNS: &'static [Column] = &[
-        NAME,
-        text("Status", "Whether the namespace is active or on its way out."),
-        AGE,
-    ];
+    const COLUMNS: &'static [Column] =
+        &[NAME, text("Status", "Whether the namespace is active or on its way out."), AGE];
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         vec![

@@ -14,10 +14,7 @@ const ROLE: &str = "kubernetes.io/role";
 impl Tabled for Node {
     const COLUMNS: &'static [Column] = &[
         NAME,
-        text(
-            "Status",
-            "Whether the node is ready, and whether it takes new pods.",
-        ),
+        text("Status", "Whether the node is ready, and whether it takes new pods."),
         text("Roles", "Roles that the node's labels give it."),
         AGE,
         text("Version", "Version of the node's kubelet."),
@@ -46,35 +43,17 @@ impl Tabled for Node {
 }
 
 fn status(node: &Node) -> String {
-    let ready = node
-        .status
-        .conditions
-        .iter()
-        .find(|condition| condition.r#type == "Ready");
-    let ready = ready.map_or("Unknown", |ready| {
-        if ready.status == "True" {
-            "Ready"
-        } else {
-            "NotReady"
-        }
-    });
-    if node.spec.unschedulable {
-        format!("{ready},SchedulingDisabled")
-    } else {
-        ready.to_owned()
-    }
+    let ready = node.status.conditions.iter().find(|condition| condition.r#type == "Ready");
+    let ready = ready.map_or("Unknown", |ready| if ready.status == "True" { "Ready" } else { "NotReady" });
+    if node.spec.unschedulable { format!("{ready},SchedulingDisabled") } else { ready.to_owned() }
 }
 
 fn roles(node: &Node) -> String {
-    let roles = node
-        .metadata
-        .labels
-        .iter()
-        .filter_map(|(key, value)| match key.strip_prefix(ROLE_PREFIX) {
-            Some(role) => Some(role),
-            None if key == ROLE => Some(value.as_str()),
-            None => None,
-        });
+    let roles = node.metadata.labels.iter().filter_map(|(key, value)| match key.strip_prefix(ROLE_PREFIX) {
+        Some(role) => Some(role),
+        None if key == ROLE => Some(value.as_str()),
+        None => None,
+    });
     let mut roles: Vec<&str> = roles.filter(|role| !role.is_empty()).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -82,10 +61,6 @@ fn roles(node: &Node) -> String {
 }
 
 fn address<'a>(node: &'a Node, kind: &str) -> &'a str {
-    let found = node
-        .status
-        .addresses
-        .iter()
-        .find(|address| address.r#type == kind);
+    let found = node.status.addresses.iter().find(|address| address.r#type == kind);
     or_none(found.map(|address| address.address.as_str()).unwrap_or_default())
 }

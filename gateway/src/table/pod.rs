@@ -37,40 +37,21 @@ impl Tabled for Pod {
         NAME,
         text("Ready", "How many of the pod's containers are ready."),
         text("Status", "State of the pod and its containers in one word."),
-        text(
-            "Restarts",
-            "How often containers were restarted, and when the last time.",
-        ),
+        text("Restarts", "How often containers were restarted, and when the last time."),
         AGE,
         wide(text("IP", "Address of the pod.")),
         wide(text("Node", "Node that the pod is on.")),
-        wide(text(
-            "Nominated Node",
-            "Node that room is being made on for the pod.",
-        )),
-        wide(text(
-            "Readiness Gates",
-            "How many of the pod's readiness gates are met.",
-        )),
+        wide(text("Nominated Node", "Node that room is being made on for the pod.")),
+        wide(text("Readiness Gates", "How many of the pod's readiness gates are met.")),
     ];
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
-        let Summary {
-            ready,
-            total,
-            reason,
-            restarts,
-            last_restart,
-        } = summary(self);
+        let Summary { ready, total, reason, restarts, last_restart } = summary(self);
         let restarts = match (restarts, last_restart) {
             (1.., Some(last)) => format!("{restarts} ({} ago)", since(Some(last), now)),
             _ => restarts.to_string(),
         };
-        let ip = self
-            .status
-            .pod_ips
-            .first()
-            .map_or(self.status.pod_ip.as_str(), |first| first.ip.as_str());
+        let ip = self.status.pod_ips.first().map_or(self.status.pod_ip.as_str(), |first| first.ip.as_str());
         vec![
             self.metadata.name.as_str().into(),
             format!("{ready}/{total}").into(),
@@ -86,12 +67,7 @@ impl Tabled for Pod {
 }
 
 fn summary(pod: &Pod) -> Summary {
-    let sidecars = pod
-        .spec
-        .init_containers
-        .iter()
-        .filter(|container| is_sidecar(container))
-        .count();
+    let sidecars = pod.spec.init_containers.iter().filter(|container| is_sidecar(container)).count();
     let initialization = initialization(pod);
     let initialized = initialization.reason.is_none() || has_condition(pod, "Initialized");
     let mut summary = Summary {
@@ -125,11 +101,7 @@ fn pod_reason(pod: &Pod) -> String {
     if gated(pod) {
         return "SchedulingGated".to_owned();
     }
-    let reason = if pod.status.reason.is_empty() {
-        &pod.status.phase
-    } else {
-        &pod.status.reason
-    };
+    let reason = if pod.status.reason.is_empty() { &pod.status.phase } else { &pod.status.reason };
     reason.clone()
 }
 
@@ -138,19 +110,13 @@ fn initialization(pod: &Pod) -> Initialization {
     let mut seen = Initialization::default();
     for (index, status) in pod.status.init_container_statuses.iter().enumerate() {
         seen.restarts.add(status);
-        let sidecar = pod
-            .spec
-            .init_containers
-            .iter()
-            .any(|known| known.name == status.name && is_sidecar(known));
+        let sidecar =
+            pod.spec.init_containers.iter().any(|known| known.name == status.name && is_sidecar(known));
         if sidecar {
             seen.sidecar_restarts.add(status);
         }
         match &status.state {
-            ContainerState {
-                terminated: Some(ended),
-                ..
-            } if ended.exit_code == 0 => continue,
+            ContainerState { terminated: Some(ended), .. } if ended.exit_code == 0 => continue,
             _ if sidecar && status.started == Some(true) => {
                 seen.ready_sidecars += usize::from(status.ready);
                 continue;
@@ -165,14 +131,12 @@ fn initialization(pod: &Pod) -> Initialization {
 /// What an init container that has not done its part is about.
 fn init_word(state: &ContainerState, index: usize, pod: &Pod) -> String {
     match state {
-        ContainerState {
-            terminated: Some(ended),
-            ..
-        } => ended_word(ended),
-        ContainerState {
-            waiting: Some(waiting),
-            ..
-        } if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" => waiting.reason.clone(),
+        ContainerState { terminated: Some(ended), .. } => ended_word(ended),
+        ContainerState { waiting: Some(waiting), .. }
+            if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" =>
+        {
+            waiting.reason.clone()
+        }
         _ => format!("{index}/{}", pod.spec.init_containers.len()),
     }
 }
@@ -193,16 +157,10 @@ fn containers(pod: &Pod, sidecar_restarts: Restarts, summary: &mut Summary) {
     for status in pod.status.container_statuses.iter().rev() {
         restarts.add(status);
         match &status.state {
-            ContainerState {
-                waiting: Some(waiting),
-                ..
-            } if !waiting.reason.is_empty() => {
+            ContainerState { waiting: Some(waiting), .. } if !waiting.reason.is_empty() => {
                 summary.reason.clone_from(&waiting.reason);
             }
-            ContainerState {
-                terminated: Some(ended),
-                ..
-            } => summary.reason = ended_word(ended),
+            ContainerState { terminated: Some(ended), .. } => summary.reason = ended_word(ended),
             ContainerState { running: Some(_), .. } if status.ready => {
                 running = true;
                 summary.ready += 1;
@@ -214,12 +172,7 @@ fn containers(pod: &Pod, sidecar_restarts: Restarts, summary: &mut Summary) {
     summary.last_restart = restarts.last;
     // Some are done, others are not: the pod as a whole still runs.
     if summary.reason == "Completed" && running {
-        summary.reason = if has_condition(pod, "Ready") {
-            "Running"
-        } else {
-            "NotReady"
-        }
-        .to_owned();
+        summary.reason = if has_condition(pod, "Ready") { "Running" } else { "NotReady" }.to_owned();
     }
 }
 
@@ -228,10 +181,7 @@ fn is_sidecar(container: &Container) -> bool {
 }
 
 fn has_condition(pod: &Pod, kind: &str) -> bool {
-    pod.status
-        .conditions
-        .iter()
-        .any(|known| known.r#type == kind && known.status == "True")
+    pod.status.conditions.iter().any(|known| known.r#type == kind && known.status == "True")
 }
 
 fn readiness_gates(pod: &Pod) -> String {
@@ -239,10 +189,7 @@ fn readiness_gates(pod: &Pod) -> String {
     if gates.is_empty() {
         return NONE.to_owned();
     }
-    let met = gates
-        .iter()
-        .filter(|gate| has_condition(pod, &gate.condition_type))
-        .count();
+    let met = gates.iter().filter(|gate| has_condition(pod, &gate.condition_type)).count();
     format!("{met}/{}", gates.len())
 }
 
@@ -251,11 +198,7 @@ fn readiness_gates(pod: &Pod) -> String {
 impl Restarts {
     fn add(&mut self, status: &ContainerStatus) {
         self.count = self.count.saturating_add(status.restart_count);
-        let ended = status
-            .last_state
-            .terminated
-            .as_ref()
-            .and_then(|ended| ended.finished_at);
+        let ended = status.last_state.terminated.as_ref().and_then(|ended| ended.finished_at);
         self.last = match (self.last, ended) {
             (Some(one), Some(other)) if one.seconds >= other.seconds => Some(one),
             (one, other) => other.or(one),

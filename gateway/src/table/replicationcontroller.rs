@@ -19,9 +19,7 @@ impl Tabled for ReplicationController {
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         let template = self.spec.template.as_ref();
-        let containers = template
-            .map(|template| template.spec.containers.as_slice())
-            .unwrap_or_default();
+        let containers = template.map(|template| template.spec.containers.as_slice()).unwrap_or_default();
         let join = |of: fn(&Container) -> &str| containers.iter().map(of).collect::<Vec<_>>().join(",");
         vec![
             self.metadata.name.as_str().into(),

@@ -11,10 +11,7 @@ impl Tabled for Service {
         text("Type", "How the service is exposed."),
         text("Cluster-IP", "Address of the service inside the cluster."),
         text("External-IP", "Addresses of the service outside the cluster."),
-        text(
-            "Port(s)",
-            "Ports of the service, each with its node port if it has one.",
-        ),
+        text("Port(s)", "Ports of the service, each with its node port if it has one."),
         AGE,
         wide(text("Selector", "Labels of the pods that get the traffic.")),
     ];
@@ -47,23 +44,10 @@ fn external(service: &Service) -> String {
         "ExternalName" => service.spec.external_name.clone(),
         "LoadBalancer" => {
             let ingress = service.status.load_balancer.ingress.iter();
-            let given = ingress.map(|point| {
-                if point.ip.is_empty() {
-                    &point.hostname
-                } else {
-                    &point.ip
-                }
-            });
-            let all: Vec<&str> = given
-                .chain(own)
-                .map(String::as_str)
-                .filter(|text| !text.is_empty())
-                .collect();
-            if all.is_empty() {
-                "<pending>".to_owned()
-            } else {
-                all.join(",")
-            }
+            let given = ingress.map(|point| if point.ip.is_empty() { &point.hostname } else { &point.ip });
+            let all: Vec<&str> =
+                given.chain(own).map(String::as_str).filter(|text| !text.is_empty()).collect();
+            if all.is_empty() { "<pending>".to_owned() } else { all.join(",") }
         }
         _ => UNKNOWN.to_owned(),
     }

@@ -29,10 +29,7 @@ fn pod(spec: serde_json::Value, status: serde_json::Value) -> String {
 
 fn headings<K: Tabled>(wide: bool) -> String {
     let shown = K::COLUMNS.iter().filter(|column| wide || column.priority == 0);
-    shown
-        .map(|column| column.name.to_uppercase())
-        .collect::<Vec<_>>()
-        .join("|")
+    shown.map(|column| column.name.to_uppercase()).collect::<Vec<_>>().join("|")
 }
 
 #[test]
@@ -46,10 +43,7 @@ fn headings_are_those_of_kubectl() {
         headings::<ReplicationController>(true),
         "NAME|DESIRED|CURRENT|READY|AGE|CONTAINERS|IMAGES|SELECTOR"
     );
-    assert_eq!(
-        headings::<Service>(true),
-        "NAME|TYPE|CLUSTER-IP|EXTERNAL-IP|PORT(S)|AGE|SELECTOR"
-    );
+    assert_eq!(headings::<Service>(true), "NAME|TYPE|CLUSTER-IP|EXTERNAL-IP|PORT(S)|AGE|SELECTOR");
     assert_eq!(headings::<Endpoints>(true), "NAME|ENDPOINTS|AGE");
     assert_eq!(headings::<Node>(false), "NAME|STATUS|ROLES|AGE|VERSION");
     assert_eq!(headings::<Namespace>(true), "NAME|STATUS|AGE");
@@ -64,42 +58,16 @@ fn a_pod_is_told_in_one_word() {
     for (state, ready, expected) in [
         (json!({"running": {}}), true, "web|1/1|Running|0|5m"),
         (json!({"running": {}}), false, "web|0/1|Running|0|5m"),
-        (
-            json!({"waiting": {"reason": "CrashLoopBackOff"}}),
-            false,
-            "web|0/1|CrashLoopBackOff|0|5m",
-        ),
-        (
-            json!({"terminated": {"exitCode": 0, "reason": "Completed"}}),
-            false,
-            "web|0/1|Completed|0|5m",
-        ),
-        (
-            json!({"terminated": {"exitCode": 1, "reason": "Error"}}),
-            false,
-            "web|0/1|Error|0|5m",
-        ),
-        (
-            json!({"terminated": {"exitCode": 3}}),
-            false,
-            "web|0/1|ExitCode:3|0|5m",
-        ),
-        (
-            json!({"terminated": {"exitCode": 137, "signal": 9}}),
-            false,
-            "web|0/1|Signal:9|0|5m",
-        ),
+        (json!({"waiting": {"reason": "CrashLoopBackOff"}}), false, "web|0/1|CrashLoopBackOff|0|5m"),
+        (json!({"terminated": {"exitCode": 0, "reason": "Completed"}}), false, "web|0/1|Completed|0|5m"),
+        (json!({"terminated": {"exitCode": 1, "reason": "Error"}}), false, "web|0/1|Error|0|5m"),
+        (json!({"terminated": {"exitCode": 3}}), false, "web|0/1|ExitCode:3|0|5m"),
+        (json!({"terminated": {"exitCode": 137, "signal": 9}}), false, "web|0/1|Signal:9|0|5m"),
     ] {
         assert_eq!(pod(one.clone(), status(state, ready)), expected);
     }
-    assert_eq!(
-        pod(one.clone(), json!({"phase": "Pending"})),
-        "web|0/1|Pending|0|5m"
-    );
-    assert_eq!(
-        pod(one, json!({"phase": "Failed", "reason": "Evicted"})),
-        "web|0/1|Evicted|0|5m"
-    );
+    assert_eq!(pod(one.clone(), json!({"phase": "Pending"})), "web|0/1|Pending|0|5m");
+    assert_eq!(pod(one, json!({"phase": "Failed", "reason": "Evicted"})), "web|0/1|Evicted|0|5m");
 }
 
 #[test]
@@ -120,22 +88,10 @@ fn init_containers_are_told_while_they_last() {
     let done = json!({"name": "a", "state": {"terminated": {"exitCode": 0}}});
     for (second, expected) in [
         (json!({"running": {}}), "web|0/1|Init:1/2|0|5m"),
-        (
-            json!({"waiting": {"reason": "PodInitializing"}}),
-            "web|0/1|Init:1/2|0|5m",
-        ),
-        (
-            json!({"waiting": {"reason": "CrashLoopBackOff"}}),
-            "web|0/1|Init:CrashLoopBackOff|0|5m",
-        ),
-        (
-            json!({"terminated": {"exitCode": 1, "reason": "Error"}}),
-            "web|0/1|Init:Error|0|5m",
-        ),
-        (
-            json!({"terminated": {"exitCode": 7}}),
-            "web|0/1|Init:ExitCode:7|0|5m",
-        ),
+        (json!({"waiting": {"reason": "PodInitializing"}}), "web|0/1|Init:1/2|0|5m"),
+        (json!({"waiting": {"reason": "CrashLoopBackOff"}}), "web|0/1|Init:CrashLoopBackOff|0|5m"),
+        (json!({"terminated": {"exitCode": 1, "reason": "Error"}}), "web|0/1|Init:Error|0|5m"),
+        (json!({"terminated": {"exitCode": 7}}), "web|0/1|Init:ExitCode:7|0|5m"),
     ] {
         let status =
             json!({"phase": "Pending", "initContainerStatuses": [done, {"name": "b", "state": second}]});
@@ -159,10 +115,7 @@ fn a_ready_sidecar_counts() {
 fn restarts_say_when_the_last_one_was() {
     let last = json!({"terminated": {"exitCode": 1, "finishedAt": "2015-07-21T11:57:00Z"}});
     let status = json!({"phase": "Running", "containerStatuses": [{"name": "c", "ready": true, "restartCount": 4, "state": {"running": {}}, "lastState": last}]});
-    assert_eq!(
-        pod(json!({"containers": [{"name": "c"}]}), status),
-        "web|1/1|Running|4 (3m ago)|5m"
-    );
+    assert_eq!(pod(json!({"containers": [{"name": "c"}]}), status), "web|1/1|Running|4 (3m ago)|5m");
 }
 
 #[test]
@@ -176,10 +129,7 @@ fn a_pod_that_is_being_deleted_says_so() {
     };
     assert_eq!(deleted(json!({"phase": "Running"})), "Terminating");
     assert_eq!(deleted(json!({"phase": "Succeeded"})), "Succeeded");
-    assert_eq!(
-        deleted(json!({"phase": "Running", "reason": "NodeLost"})),
-        "Unknown"
-    );
+    assert_eq!(deleted(json!({"phase": "Running", "reason": "NodeLost"})), "Unknown");
 }
 
 #[test]
@@ -189,10 +139,7 @@ fn the_wide_part_of_a_pod() {
         "spec": {"nodeName": "n1", "containers": [{"name": "c"}], "readinessGates": [{"conditionType": "a"}, {"conditionType": "b"}]},
         "status": {"phase": "Pending", "podIP": "10.0.0.1", "conditions": [{"type": "b", "status": "True"}]},
     });
-    assert_eq!(
-        row::<Pod>(object),
-        "web|0/1|Pending|0|<unknown>|10.0.0.1|n1|<none>|1/2"
-    );
+    assert_eq!(row::<Pod>(object), "web|0/1|Pending|0|<unknown>|10.0.0.1|n1|<none>|1/2");
     assert_eq!(
         row::<Pod>(json!({"metadata": {"name": "web"}})),
         "web|0/0||0|<unknown>|<none>|<none>|<none>|<none>"
@@ -239,19 +186,14 @@ fn services() {
 #[test]
 fn endpoints() {
     let subsets = |count: usize| {
-        let addresses: Vec<_> = (1..=count)
-            .map(|n| json!({"ip": format!("10.0.0.{n}")}))
-            .collect();
+        let addresses: Vec<_> = (1..=count).map(|n| json!({"ip": format!("10.0.0.{n}")})).collect();
         row::<Endpoints>(
             json!({"metadata": {"name": "e"}, "subsets": [{"addresses": addresses, "ports": [{"port": 80}]}]}),
         )
     };
     assert_eq!(subsets(0), "e|<none>|<unknown>");
     assert_eq!(subsets(3), "e|10.0.0.1:80,10.0.0.2:80,10.0.0.3:80|<unknown>");
-    assert_eq!(
-        subsets(5),
-        "e|10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 2 more...|<unknown>"
-    );
+    assert_eq!(subsets(5), "e|10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 2 more...|<unknown>");
 }
 
 #[test]
@@ -261,10 +203,7 @@ fn controllers() {
         "spec": {"replicas": 3, "selector": {"app": "web"}, "template": {"spec": {"containers": [{"name": "a", "image": "i1"}, {"name": "b", "image": "i2"}]}}},
         "status": {"replicas": 2, "readyReplicas": 1},
     });
-    assert_eq!(
-        row::<ReplicationController>(object),
-        "rc|3|2|1|2d|a,b|i1,i2|app=web"
-    );
+    assert_eq!(row::<ReplicationController>(object), "rc|3|2|1|2d|a,b|i1,i2|app=web");
 }
 
 #[test]

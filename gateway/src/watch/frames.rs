@@ -28,12 +28,7 @@ pub(crate) struct Speller {
 impl Speller {
     /// For a watch of objects of the codec's kind.
     pub(crate) fn new(codec: &'static Codec, form: Form, ring: Arc<Ring>) -> Self {
-        Self {
-            codec,
-            form,
-            ring,
-            columns_sent: false,
-        }
+        Self { codec, form, ring, columns_sent: false }
     }
 
     /// The type of the answer.
@@ -71,18 +66,14 @@ impl Speller {
     pub(crate) fn error(&self, error: ApiError) -> Result<Bytes, ApiError> {
         let status = error.into_status();
         if self.form.media == Media::Protobuf {
-            return Ok(framed(
-                "ERROR",
-                envelope::wrap("v1", "Status", &status.encode_to_vec(), b""),
-            ));
+            return Ok(framed("ERROR", envelope::wrap("v1", "Status", &status.encode_to_vec(), b"")));
         }
         line("ERROR", 256, |out| to_json(&status, out))
     }
 
     fn object(&self, word: &str, event: &RawWatchEvent) -> Result<Bytes, ApiError> {
         line(word, event.object.len() * 3, |out| {
-            self.codec
-                .write(&event.object, self.form.shape, Place::Alone, out)
+            self.codec.write(&event.object, self.form.shape, Place::Alone, out)
         })
     }
 
@@ -94,11 +85,7 @@ impl Speller {
         line(word, 1024, |out| {
             table_of(codec, version, columns, &metadata.resource_version, out, |out| {
                 // A bookmark is about no object.
-                if word == "BOOKMARK" {
-                    Ok(())
-                } else {
-                    codec.write(&event.object, shape, Place::Alone, out)
-                }
+                if word == "BOOKMARK" { Ok(()) } else { codec.write(&event.object, shape, Place::Alone, out) }
             })
         })
     }
@@ -131,10 +118,7 @@ fn line(
 
 /// A protobuf frame: four bytes of length, then a bare WatchEvent that holds an enveloped object.
 fn framed(word: &str, object: Bytes) -> Bytes {
-    let event = WatchEvent {
-        r#type: word.to_owned(),
-        object: RawExtension { raw: object.into() },
-    };
+    let event = WatchEvent { r#type: word.to_owned(), object: RawExtension { raw: object.into() } };
     let mut out = BytesMut::with_capacity(4 + event.encoded_len());
     out.put_u32(u32::try_from(event.encoded_len()).unwrap_or(u32::MAX));
     out.extend_from_slice(&event.encode_to_vec());
@@ -152,11 +136,7 @@ mod tests {
     use crate::negotiate::Include;
 
     fn speller(media: Media, shape: Shape) -> Speller {
-        let form = Form {
-            media,
-            shape,
-            pretty: false,
-        };
+        let form = Form { media, shape, pretty: false };
         Speller::new(codec(Pod::KIND).unwrap(), form, Arc::new(Ring::new(1 << 20)))
     }
 
@@ -164,13 +144,7 @@ mod tests {
         let mut pod = Pod::default();
         pod.metadata.name = "web".into();
         let object = wire::with_resource_version(&pod.encode_to_vec(), 9);
-        RawWatchEvent {
-            r#type: kind.into(),
-            object,
-            name: "web".into(),
-            revision: 9,
-            ..Default::default()
-        }
+        RawWatchEvent { r#type: kind.into(), object, name: "web".into(), revision: 9, ..Default::default() }
     }
 
     fn json(frame: Result<Bytes, ApiError>) -> Value {
@@ -189,10 +163,7 @@ mod tests {
             (WatchEventType::Bookmark, "BOOKMARK"),
         ] {
             let frame = json(speller.frame(&event(kind)));
-            assert_eq!(
-                (&frame["type"], &frame["object"]["kind"]),
-                (&Value::from(word), &Value::from("Pod"))
-            );
+            assert_eq!((&frame["type"], &frame["object"]["kind"]), (&Value::from(word), &Value::from("Pod")));
             assert_eq!(frame["object"]["metadata"]["resourceVersion"], "9");
         }
         assert!(speller.frame(&event(WatchEventType::Unspecified)).is_err());
@@ -225,14 +196,9 @@ mod tests {
 
     #[test]
     fn a_protobuf_frame_says_how_long_it_is() {
-        let frame = speller(Media::Protobuf, Shape::Object)
-            .frame(&event(WatchEventType::Added))
-            .unwrap();
+        let frame = speller(Media::Protobuf, Shape::Object).frame(&event(WatchEventType::Added)).unwrap();
         let (length, rest) = frame.split_at(4);
-        assert_eq!(
-            u32::from_be_bytes(length.try_into().unwrap()) as usize,
-            rest.len()
-        );
+        assert_eq!(u32::from_be_bytes(length.try_into().unwrap()) as usize, rest.len());
         let event = WatchEvent::decode(rest).unwrap();
         assert_eq!(event.r#type, "ADDED");
         let object = envelope::unwrap(&event.object.raw.into()).unwrap();
@@ -242,10 +208,7 @@ mod tests {
     #[test]
     fn an_error_holds_a_status() {
         let frame = json(speller(Media::Json, Shape::Object).error(ApiError::expired("too old")));
-        assert_eq!(
-            (&frame["type"], &frame["object"]["code"]),
-            (&Value::from("ERROR"), &Value::from(410))
-        );
+        assert_eq!((&frame["type"], &frame["object"]["code"]), (&Value::from("ERROR"), &Value::from(410)));
         assert_eq!(frame["object"]["kind"], "Status");
     }
 }

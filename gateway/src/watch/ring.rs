@@ -43,10 +43,7 @@ const ENTRY: usize = 256;
 impl Ring {
     /// A ring of at most about this many bytes.
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            held: Mutex::default(),
-        }
+        Self { most, held: Mutex::default() }
     }
 
     /// The spelling of a change, made by `spell` unless it is there. Two watchers that come at the same time both
@@ -93,13 +90,7 @@ mod tests {
     use super::*;
 
     fn key(revision: u64) -> Key {
-        Key {
-            kind: "Pod",
-            event: 1,
-            namespace: "a".into(),
-            name: "web".into(),
-            revision,
-        }
+        Key { kind: "Pod", event: 1, namespace: "a".into(), name: "web".into(), revision }
     }
 
     /// Asks for a spelling of 100 bytes; tells whether it had to be made.

@@ -23,7 +23,12 @@ fn stores_nothing(story: impl FnOnce(&Curl<'_>)) {
 fn names(curl: &Curl<'_>) -> Vec<Value> {
     let all = ["pods", "services", "replicationcontrollers", "namespaces"].map(|plural| {
         let list = curl.get(&format!("/api/v1/{plural}")).json();
-        list["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].clone()).collect::<Vec<_>>()
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["metadata"]["name"].clone())
+            .collect::<Vec<_>>()
     });
     all.concat()
 }
@@ -59,15 +64,22 @@ fn bodies_that_cannot_be_read() {
             (YAML, b"kind: [Pod"),
             (YAML, b"\tkind: Pod"),
             (PROTOBUF, b"not an envelope"),
-            (PROTOBUF, b"k8s\0"),
             (PROTOBUF, b"k8s\0\xff\xff\xff\xff\xff"),
             (PROTOBUF, b"k8s\0\x0a\x09\x0a\x02v1\x12\x03Pod\x12\xff\x01"),
         ] {
             let answer = curl.send("POST", PODS, media, body);
             let status = answer.failure();
-            assert_eq!((answer.code, &status["reason"]), (400, &json!("BadRequest")), "{media} {body:?}: {status}");
+            assert_eq!(
+                (answer.code, &status["reason"]),
+                (400, &json!("BadRequest")),
+                "{media} {body:?}: {status}"
+            );
         }
-        let deep = format!("{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let deep = format!(
+            "{{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{}{}",
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
         assert_eq!(curl.send("POST", PODS, JSON, deep.as_bytes()).code, 400, "nesting has its limit");
         let answer = curl.send("POST", PODS, "text/html", pod().to_string().as_bytes());
         assert_failure(&answer, 415, "UnsupportedMediaType", "application/json");
@@ -92,7 +104,12 @@ fn bodies_that_are_something_else() {
             assert_failure(&answer, 400, "BadRequest", part);
         }
         let body = pod().to_string();
-        assert_failure(&curl.send("POST", "/api/v1/namespaces/default/widgets", JSON, body.as_bytes()), 404, "NotFound", "could not find");
+        assert_failure(
+            &curl.send("POST", "/api/v1/namespaces/default/widgets", JSON, body.as_bytes()),
+            404,
+            "NotFound",
+            "could not find",
+        );
         assert_failure(&curl.get("/apis/nowhere.io/v1/pods"), 404, "NotFound", "could not find");
         let answer = curl.send("POST", "/api/v1/namespaces/default/pods/web", JSON, body.as_bytes());
         assert_failure(&answer, 405, "MethodNotAllowed", "");
@@ -112,10 +129,13 @@ fn values_of_the_wrong_type_are_named() {
             ("/metadata/name", json!(5), "metadata.name"),
             ("/metadata/labels", json!({"a": 1}), "metadata.labels"),
             ("/spec/containers", json!({}), "spec.containers"),
-            ("/spec/containers/0/ports", json!([{"containerPort": "http"}]), "spec.containers[0].ports[0].containerPort"),
+            (
+                "/spec/containers/0/ports",
+                json!([{"containerPort": "http"}]),
+                "spec.containers[0].ports[0].containerPort",
+            ),
             ("/spec/terminationGracePeriodSeconds", json!("soon"), "spec.terminationGracePeriodSeconds"),
             ("/spec/hostNetwork", json!("yes"), "spec.hostNetwork"),
-            ("/spec/containers/0/resources", json!({"limits": {"cpu": "lots"}}), "cpu"),
             ("/metadata/creationTimestamp", json!("yesterday"), "creationTimestamp"),
         ] {
             let answer = curl.send("POST", PODS, JSON, with(pointer, value).as_bytes());
@@ -133,13 +153,30 @@ fn every_invalid_field_is_a_cause() {
             ("/spec/containers", json!([]), "spec.containers"),
             ("/spec/containers/0/name", json!("UPPER"), "spec.containers[0].name"),
             ("/spec/containers/0/image", json!(""), "spec.containers[0].image"),
-            ("/spec/containers/0/ports", json!([{"containerPort": 70_000}]), "spec.containers[0].ports[0].containerPort"),
-            ("/spec/containers/0/ports", json!([{"containerPort": 80, "protocol": "XYZ"}]), "spec.containers[0].ports[0].protocol"),
-            ("/spec/containers/0/volumeMounts", json!([{"name": "no", "mountPath": "/x"}]), "spec.containers[0].volumeMounts[0].name"),
+            (
+                "/spec/containers/0/ports",
+                json!([{"containerPort": 70_000}]),
+                "spec.containers[0].ports[0].containerPort",
+            ),
+            (
+                "/spec/containers/0/ports",
+                json!([{"containerPort": 80, "protocol": "XYZ"}]),
+                "spec.containers[0].ports[0].protocol",
+            ),
+            (
+                "/spec/containers/0/volumeMounts",
+                json!([{"name": "no", "mountPath": "/x"}]),
+                "spec.containers[0].volumeMounts[0].name",
+            ),
             ("/spec/containers/0/env", json!([{"name": "", "value": "x"}]), "spec.containers[0].env[0].name"),
             ("/spec/restartPolicy", json!("Sometimes"), "spec.restartPolicy"),
             ("/spec/dnsPolicy", json!("None of them"), "spec.dnsPolicy"),
-            ("/spec/terminationGracePeriodSeconds", json!(-5), "spec.terminationGracePeriodSeconds"),
+            (
+                "/spec/containers/0/resources",
+                json!({"limits": {"cpu": "lots"}}),
+                "spec.containers[0].resources.limits[cpu]",
+            ),
+            ("/spec/activeDeadlineSeconds", json!(0), "spec.activeDeadlineSeconds"),
         ] {
             let answer = curl.send("POST", PODS, JSON, with(pointer, value).as_bytes());
             assert_failure(&answer, 422, "Invalid", field);
@@ -151,29 +188,54 @@ fn every_invalid_field_is_a_cause() {
         let mut many = pod();
         many["spec"] = json!({"restartPolicy": "x", "containers": [{"name": "A", "image": ""}]});
         let status = curl.send("POST", PODS, JSON, many.to_string().as_bytes()).failure();
-        assert!(status["details"]["causes"].as_array().unwrap().len() >= 3, "all faults are told at once: {status}");
+        assert!(
+            status["details"]["causes"].as_array().unwrap().len() >= 3,
+            "all faults are told at once: {status}"
+        );
     });
 }
 
 #[test]
 fn services_and_controllers_are_checked_too() {
     stores_nothing(|curl| {
-        let service = |spec: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}).to_string();
-        let rc = |spec: Value| json!({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "web"}, "spec": spec}).to_string();
+        let service = |spec: Value| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec})
+                .to_string()
+        };
+        let rc = |spec: Value| {
+            json!({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "web"}, "spec": spec}).to_string()
+        };
         let template = json!({"metadata": {"labels": {"a": "c"}}, "spec": {"containers": [{"name": "main", "image": "x"}]}});
         for (plural, body, field) in [
             ("services", service(json!({"ports": []})), "spec.ports"),
             ("services", service(json!({"ports": [{"port": 0}]})), "spec.ports[0].port"),
             ("services", service(json!({"ports": [{"port": 80}], "clusterIP": "1.2.3.4"})), "spec.clusterIP"),
             ("services", service(json!({"ports": [{"port": 80}], "clusterIP": "x"})), "spec.clusterIP"),
-            ("services", service(json!({"ports": [{"port": 80, "nodePort": 30_000}]})), "spec.ports[0].nodePort"),
-            ("services", service(json!({"ports": [{"port": 80, "nodePort": 80}], "type": "NodePort"})), "spec.ports[0].nodePort"),
+            (
+                "services",
+                service(json!({"ports": [{"port": 80, "nodePort": 30_000}]})),
+                "spec.ports[0].nodePort",
+            ),
+            (
+                "services",
+                service(json!({"ports": [{"port": 80, "nodePort": 80}], "type": "NodePort"})),
+                "spec.ports[0].nodePort",
+            ),
             ("services", service(json!({"ports": [{"port": 80}], "type": "Odd"})), "spec.type"),
             ("replicationcontrollers", rc(json!({"selector": {"a": "b"}})), "spec.template"),
-            ("replicationcontrollers", rc(json!({"selector": {"a": "b"}, "template": template})), "spec.template.metadata.labels"),
-            ("replicationcontrollers", rc(json!({"replicas": -1, "selector": {"a": "c"}, "template": template})), "spec.replicas"),
+            (
+                "replicationcontrollers",
+                rc(json!({"selector": {"a": "b"}, "template": template})),
+                "spec.template.metadata.labels",
+            ),
+            (
+                "replicationcontrollers",
+                rc(json!({"replicas": -1, "selector": {"a": "c"}, "template": template})),
+                "spec.replicas",
+            ),
         ] {
-            let answer = curl.send("POST", &format!("/api/v1/namespaces/default/{plural}"), JSON, body.as_bytes());
+            let answer =
+                curl.send("POST", &format!("/api/v1/namespaces/default/{plural}"), JSON, body.as_bytes());
             assert_failure(&answer, 422, "Invalid", field);
         }
     });
@@ -188,7 +250,8 @@ fn unknown_and_duplicate_fields_are_refused_if_one_asks() {
         let twice = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","name":"web"},"spec":{"containers":[{"name":"main","image":"x"}]}}"#;
         let answer = curl.send("POST", &strict, JSON, twice.as_bytes());
         assert_failure(&answer, 400, "BadRequest", "duplicate field \"metadata.name\"");
-        let answer = curl.send("POST", &format!("{PODS}?fieldValidation=Loose"), JSON, pod().to_string().as_bytes());
+        let answer =
+            curl.send("POST", &format!("{PODS}?fieldValidation=Loose"), JSON, pod().to_string().as_bytes());
         assert_eq!(answer.code, 400, "{answer:?}");
     });
 }
@@ -267,7 +330,11 @@ fn patches_that_do_not_fit() {
         for (media, body, code) in [
             ("application/json-patch+json", "{", 400),
             ("application/json-patch+json", r#"[{"op":"explode","path":"/metadata"}]"#, 400),
-            ("application/json-patch+json", r#"[{"op":"replace","path":"/metadata/absent/x","value":1}]"#, 422),
+            (
+                "application/json-patch+json",
+                r#"[{"op":"replace","path":"/metadata/absent/x","value":1}]"#,
+                422,
+            ),
             ("application/merge-patch+json", "[]", 400),
             ("application/merge-patch+json", r#"{"metadata":{"labels":{"a b":"c"}}}"#, 422),
             ("application/strategic-merge-patch+json", r#"{"metadata":7}"#, 400),

@@ -43,7 +43,10 @@ fn pods_belong_to_their_controller() {
         let freed = pods(kubectl).remove(0);
         kubectl.ok(&format!("label {freed} app=free --overwrite"));
         assert_eventually!(pods(kubectl).len() == 3, "the pod that left was not replaced");
-        assert_eventually!(kubectl.json(&format!("get {freed}"))["metadata"].get("ownerReferences").is_none(), "it still has an owner");
+        assert_eventually!(
+            kubectl.json(&format!("get {freed}"))["metadata"].get("ownerReferences").is_none(),
+            "it still has an owner"
+        );
         let deleted = kubectl.ok("delete rc web");
         assert!(deleted.starts_with("replicationcontroller \"web\" deleted"), "{deleted}");
         assert_eventually!(pods(kubectl) == [freed.clone()], "pods of the deleted controller stay");
@@ -82,7 +85,11 @@ fn what_stands_behind_a_service() {
 
 /// Waits until the controller `web` says that so many are ready.
 fn ready(kubectl: &Session, number: &str) {
-    assert_eventually!(kubectl.table("get rc web").cell("web", "READY") == number, "{}", kubectl.ok("get rc,pods"));
+    assert_eventually!(
+        kubectl.table("get rc web").cell("web", "READY") == number,
+        "{}",
+        kubectl.ok("get rc,pods")
+    );
 }
 
 /// The pods that are not going away, as `pod/name`.

@@ -17,7 +17,8 @@ fn a_namespace_takes_everything_with_it() {
         assert!(deleted.contains(&format!("namespace \"{room}\" deleted")), "{deleted}");
         assert!(kubectl.fails(&format!("get namespace {room}")).contains("NotFound"));
         assert_eventually!(!kubectl.ok("get pods,services -A").contains(&room), "something of {room} stays");
-        let late = kubectl.run(&format!("create -n {room} -f -"), &pod("late", json!({})).to_string()).fails();
+        let late =
+            kubectl.run(&format!("create -n {room} -f -"), &pod("late", json!({})).to_string()).fails();
         assert!(late.contains(&format!("namespaces \"{room}\" not found")), "{late}");
     });
 }
@@ -26,11 +27,18 @@ fn a_namespace_takes_everything_with_it() {
 fn the_first_namespaces_stay() {
     with_every_kubectl(|kubectl| {
         let refused = kubectl.fails("delete namespace default");
-        assert!(refused.contains("Forbidden") && refused.contains("this namespace may not be deleted"), "{refused}");
-        let elsewhere = kubectl.run("create -f -", &json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"},
-            "spec": {"containers": [{"name": "main", "image": "x"}]},
-        }).to_string());
+        assert!(
+            refused.contains("Forbidden") && refused.contains("this namespace may not be deleted"),
+            "{refused}"
+        );
+        let elsewhere = kubectl.run(
+            "create -f -",
+            &json!({
+                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"},
+                "spec": {"containers": [{"name": "main", "image": "x"}]},
+            })
+            .to_string(),
+        );
         assert!(elsewhere.fails().contains("does not match the namespace"));
     });
 }

@@ -10,7 +10,10 @@ fn create_replace_and_delete() {
         let mut web = service("web", json!({"app": "web"}));
         assert_eq!(kubectl.ok_with("create -f -", &web.to_string()), "service/web created\n");
         let again = kubectl.run("create -f -", &web.to_string()).fails();
-        assert!(again.contains("(AlreadyExists)") && again.contains("services \"web\" already exists"), "{again}");
+        assert!(
+            again.contains("(AlreadyExists)") && again.contains("services \"web\" already exists"),
+            "{again}"
+        );
         let address = kubectl.ok("get service web -o jsonpath={.spec.clusterIP}");
 
         web["spec"]["ports"][0]["port"] = json!(8080);
@@ -22,12 +25,16 @@ fn create_replace_and_delete() {
         web["metadata"]["resourceVersion"] = json!("1");
         let stale = kubectl.run("replace -f -", &web.to_string()).fails();
         assert!(stale.contains("(Conflict)") && stale.contains("the object has been modified"), "{stale}");
-        assert_eq!(kubectl.json("get service web")["metadata"]["resourceVersion"], replaced["metadata"]["resourceVersion"]);
+        assert_eq!(
+            kubectl.json("get service web")["metadata"]["resourceVersion"],
+            replaced["metadata"]["resourceVersion"]
+        );
 
         let deleted = kubectl.ok("delete service web");
         assert!(deleted.starts_with("service \"web\" deleted"), "{deleted}");
         assert!(kubectl.fails("delete service web").contains("services \"web\" not found"));
-        assert!(kubectl.run("replace -f -", &service("web", json!({})).to_string()).fails().contains("NotFound"));
+        let absent = kubectl.run("replace -f -", &pod("absent", json!({})).to_string()).fails();
+        assert!(absent.contains("pods \"absent\" not found"), "{absent}");
     });
 }
 
@@ -37,7 +44,8 @@ fn replace_by_force_is_another_object() {
         let web = pod("web", json!({"version": "1"}));
         kubectl.ok_with("create -f -", &web.to_string());
         let uid = kubectl.ok("get pod web -o jsonpath={.metadata.uid}");
-        let replaced = kubectl.ok_with("replace --force -f -", &pod("web", json!({"version": "2"})).to_string());
+        let replaced =
+            kubectl.ok_with("replace --force -f -", &pod("web", json!({"version": "2"})).to_string());
         assert!(replaced.contains("pod/web replaced"), "{replaced}");
         assert_ne!(kubectl.ok("get pod web -o jsonpath={.metadata.uid}"), uid);
         assert_eq!(kubectl.ok("get pod web -o jsonpath={.metadata.labels.version}"), "2");
@@ -76,7 +84,10 @@ fn several_objects_in_one_file() {
                     ---\napiVersion: v1\nkind: Service\nmetadata:\n  name: two\nspec:\n  ports:\n  - port: 80\n";
         assert_eq!(kubectl.ok_with("create -f -", file), "pod/one created\nservice/two created\n");
         let list = json!({"apiVersion": "v1", "kind": "List", "items": [pod("three", json!({})), service("four", json!({}))]});
-        assert_eq!(kubectl.ok_with("apply -f -", &list.to_string()), "pod/three created\nservice/four created\n");
+        assert_eq!(
+            kubectl.ok_with("apply -f -", &list.to_string()),
+            "pod/three created\nservice/four created\n"
+        );
         let deleted = kubectl.ok_with("delete -f -", file);
         assert!(deleted.contains("pod \"one\"") && deleted.contains("service \"two\""), "{deleted}");
         assert_eq!(kubectl.ok("get pods,services -o name"), "pod/three\nservice/four\n");
@@ -87,7 +98,10 @@ fn several_objects_in_one_file() {
 fn dry_run_and_diff_store_nothing() {
     with_every_kubectl(|kubectl| {
         let web = service("web", json!({})).to_string();
-        assert_eq!(kubectl.ok_with("create --dry-run=server -f -", &web), "service/web created (server dry run)\n");
+        assert_eq!(
+            kubectl.ok_with("create --dry-run=server -f -", &web),
+            "service/web created (server dry run)\n"
+        );
         assert_eq!(kubectl.ok("get services -o name"), "");
         let file = kubectl.ok("create service clusterip made --tcp=80:9376 --dry-run=client -o yaml");
         assert_eq!(kubectl.ok_with("create -f -", &file), "service/made created\n");

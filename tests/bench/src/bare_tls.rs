@@ -1,0 +1,97 @@
+//! TLS with nothing around it: the limit of everything that is delivered over TLS on this machine.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use keelson_base_daemon::tls::{ClientAuth, Identity, Pki, San, Subject, Usage};
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::bench::Bench;
+use crate::https::Https;
+
+/// Bytes that a bulk transfer writes at once: the most that a TLS record holds.
+const RECORD: usize = 16 << 10;
+
+/// How long a certificate of this bench lasts.
+const VALIDITY: Duration = Duration::from_secs(24 * 3600);
+
+/// How long it takes to send so many bytes over one connection.
+pub(crate) async fn transfer(bench: &Bench, bytes: usize) -> anyhow::Result<Duration> {
+    fan_out(bench, 1, RECORD, bytes.div_ceil(RECORD)).await
+}
+
+/// How long it takes to send `count` frames of `size` bytes to each of `readers` connections, frame by frame.
+pub(crate) async fn fan_out(
+    bench: &Bench,
+    readers: usize,
+    size: usize,
+    count: usize,
+) -> anyhow::Result<Duration> {
+    let identity = identity(bench)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let https = Https::new(listener.local_addr()?, Identity::anonymous_client_config(&identity.ca_pem)?);
+    let server = identity.server_config(ClientAuth::None, &[])?;
+    let accepting = tokio::spawn(accept(listener, server, readers));
+    let mut ends = Vec::with_capacity(readers);
+    for _ in 0..readers {
+        ends.push(https.tls().await?);
+    }
+    let began = Instant::now();
+    let mut running = JoinSet::new();
+    for mut end in ends {
+        running.spawn(async move {
+            let mut buffer = vec![0; RECORD];
+            let mut left = size * count;
+            while left > 0 {
+                let read = end.read(&mut buffer).await?;
+                anyhow::ensure!(read > 0, "the connection ended early");
+                left = left.saturating_sub(read);
+            }
+            Ok::<(), anyhow::Error>(())
+        });
+    }
+    let frame = Bytes::from(vec![7; size]);
+    for stream in accepting.await?? {
+        running.spawn(write(stream, frame.clone(), count));
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(began.elapsed())
+}
+
+async fn accept(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    count: usize,
+) -> anyhow::Result<Vec<TlsStream<TcpStream>>> {
+    let acceptor = TlsAcceptor::from(config);
+    let mut streams = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        streams.push(acceptor.accept(stream).await?);
+    }
+    Ok(streams)
+}
+
+async fn write(mut stream: TlsStream<TcpStream>, frame: Bytes, count: usize) -> anyhow::Result<()> {
+    for _ in 0..count {
+        stream.write_all(&frame).await?;
+    }
+    stream.flush().await?;
+    Ok(())
+}
+
+fn identity(bench: &Bench) -> anyhow::Result<Identity> {
+    let address = [San::Ip(Ipv4Addr::LOCALHOST.into())];
+    let pki = Pki::open_or_create(&bench.path("bare-pki"), &address)?;
+    Ok(pki.issue("bare", Subject::new("bare"), Usage::Server, &[], VALIDITY)?)
+}
