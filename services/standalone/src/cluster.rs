@@ -45,6 +45,7 @@ pub struct Cluster {
     api: axum::Router,
     gateway_router: axum::Router,
     gateway: Vec<SocketAddr>,
+    host: Option<IpAddr>,
     grpc: SocketAddr,
     admin: Identity,
     nodes: Vec<Node>,
@@ -104,6 +105,11 @@ impl Cluster {
     /// Where the gateway listens: first the address for this machine.
     pub fn gateway(&self) -> &[SocketAddr] {
         &self.gateway
+    }
+
+    /// An address of this host that its pods reach, if there is one: on their bridge.
+    pub fn host(&self) -> Option<IpAddr> {
+        self.host
     }
 
     /// Where the gRPC services listen.

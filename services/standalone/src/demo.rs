@@ -63,7 +63,7 @@ pub(crate) async fn run(cluster: &Cluster, progress: &Progress) -> anyhow::Resul
     let userspace = cluster.proxy_mode().as_deref() == Some("userspace");
     let mut targets =
         vec![("node port on 127.0.0.1", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), node_port))];
-    if let Some(host) = host_address(cluster) {
+    if let Some(host) = cluster.host() {
         targets.push(("node port on a host address", SocketAddr::new(host, node_port)));
     }
     if userspace {
@@ -195,9 +195,4 @@ async fn ask(address: SocketAddr) -> std::io::Result<String> {
     stream.read_to_string(&mut answer).await?;
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned());
     body.ok_or_else(|| std::io::Error::other("the answer is not HTTP"))
-}
-
-/// An address of this host that is not loopback.
-fn host_address(cluster: &Cluster) -> Option<IpAddr> {
-    cluster.gateway().iter().map(SocketAddr::ip).find(|ip| !ip.is_loopback() && !ip.is_unspecified())
 }

@@ -24,7 +24,7 @@ pub struct UpArgs {
     #[arg(long)]
     demo: bool,
     /// Stop after the demo has answered, instead of running until Ctrl-C.
-    #[arg(long, requires = "demo")]
+    #[arg(long)]
     exit: bool,
     /// On Ctrl-C leave containers and rules as they are; the next `up` adopts them.
     #[arg(long)]
@@ -134,6 +134,7 @@ async fn run(args: &UpArgs, cluster: &Cluster, progress: &Progress) -> anyhow::R
 
 impl UpArgs {
     fn config(&self) -> anyhow::Result<ClusterConfig> {
+        anyhow::ensure!(self.demo || !self.exit, "--exit waits for the demo's answers: give --demo too");
         anyhow::ensure!(
             !(self.demo && self.runtime == RuntimeKind::Hollow),
             "--demo asks real pods, and --runtime hollow runs none: leave one of them out"

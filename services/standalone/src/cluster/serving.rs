@@ -17,6 +17,8 @@ use crate::cluster::{ClusterConfig, StartError, service, v4};
 pub(super) struct Serving {
     /// The gateway: on the address for this machine, and on the pods' bridge.
     gateway: Vec<Listener>,
+    /// This host's address on the pods' bridge.
+    bridge: Option<IpAddr>,
     grpc: Listener,
     /// The kubelets, in the order of their nodes.
     kubelets: Vec<Listener>,
@@ -34,12 +36,13 @@ impl Serving {
             Listener::bind(SocketAddr::new(config.bind_address, config.gateway_port), "gateway-port").await?;
         let port = first.local_addr().port();
         let mut gateway = vec![first];
+        let bridge = match docker {
+            Some(docker) => docker.bridge().await?.and_then(|bridge| addresses(|link| link == bridge).next()),
+            None => None,
+        };
         // Pods reach the gateway on their bridge; nobody else needs to.
-        if let Some(docker) = docker
+        if let Some(address) = bridge.filter(|bridge| *bridge != config.bind_address)
             && !config.bind_address.is_unspecified()
-            && let Some(bridge) = docker.bridge().await?
-            && let Some(address) = address_of(&bridge)
-            && address != config.bind_address
         {
             gateway.push(Listener::bind(SocketAddr::new(address, port), "gateway-port").await?);
         }
@@ -49,7 +52,7 @@ impl Serving {
         for index in 0..config.node_names.len() {
             kubelets.push(bind_kubelet(config, index).await?);
         }
-        Ok(Self { gateway, grpc, kubelets })
+        Ok(Self { gateway, bridge, grpc, kubelets })
     }
 
     /// The kubelets' ports, in the order of their nodes; none the second time.
@@ -58,13 +61,20 @@ impl Serving {
     }
 
     /// The hosts that the listeners are reached by.
-    pub(super) fn hosts(&self) -> impl Iterator<Item = IpAddr> {
-        self.gateway.iter().map(|listener| listener.local_addr().ip())
+    pub(super) fn hosts(&self) -> Vec<IpAddr> {
+        let bound: Vec<IpAddr> = self.gateway.iter().map(|listener| listener.local_addr().ip()).collect();
+        if bound.iter().any(IpAddr::is_unspecified) { addresses(|_| true).collect() } else { bound }
     }
 
     /// Where pods reach the gateway; nowhere if it listens on loopback only.
     pub(super) fn advertised(&self) -> Vec<SocketAddrV4> {
-        let mut addresses = v4(self.gateway.iter().map(Listener::local_addr));
+        let on_bridge = |mut address: SocketAddr| {
+            if let Some(bridge) = self.bridge.filter(|_| address.ip().is_unspecified()) {
+                address.set_ip(bridge);
+            }
+            address
+        };
+        let mut addresses = v4(self.gateway.iter().map(Listener::local_addr).map(on_bridge));
         addresses.retain(|address| !address.ip().is_loopback() && !address.ip().is_unspecified());
         addresses
     }
@@ -106,10 +116,12 @@ impl Serving {
     }
 }
 
-/// The IPv4 address that this host has on a link.
-fn address_of(link: &str) -> Option<IpAddr> {
-    let on_link = nix::ifaddrs::getifaddrs().ok()?.filter(|found| found.interface_name == link);
-    on_link.into_iter().find_map(|found| Some(found.address?.as_sockaddr_in()?.ip().into()))
+/// The IPv4 addresses that this host has on some of its links.
+fn addresses(on: impl Fn(&str) -> bool) -> impl Iterator<Item = IpAddr> {
+    let found = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    found
+        .filter(move |found| on(&found.interface_name))
+        .filter_map(|found| Some(found.address?.as_sockaddr_in()?.ip().into()))
 }
 
 /// The same for one kubelet, on a port of its own.

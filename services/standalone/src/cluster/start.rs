@@ -76,6 +76,7 @@ impl Cluster {
         let nodes = ground.nodes().await?;
         let gateway = ground.gateway();
         let (gateway_addresses, grpc_address) = ground.serving.addresses();
+        let host = ground.serving.advertised().first().map(|address| (*address.ip()).into());
         let metrics = Metrics::default().with_process();
         ground.serving.serve(gateway.clone(), grpc, &ground.identities, &ground.health, &metrics, tasks)?;
         ground.health.ready().await;
@@ -88,6 +89,7 @@ impl Cluster {
             api: ground.api,
             gateway_router: gateway,
             gateway: gateway_addresses,
+            host,
             grpc: grpc_address,
             admin: ground.identities.admin().clone(),
             nodes,
