@@ -1,5 +1,7 @@
 //! The registries as clients see them: on an embedded store, called in this process.
 
+mod deletions;
+mod identities;
 mod reads;
 mod store;
 mod watches;

@@ -1,6 +1,6 @@
-use keelson_base_client::{ListParams, Patch, WatchParams};
+use keelson_base_client::Patch;
 use keelson_base_model::status::Reason;
-use keelson_proto::core::{Endpoints, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::core::{Endpoints, Namespace, Pod, ReplicationController, Service};
 use keelson_proto::meta::{DeleteOptions, ObjectMeta};
 use serde_json::json;
 
@@ -146,69 +146,6 @@ async fn all_three_patches_work() {
 }
 
 #[tokio::test]
-async fn a_running_pod_is_deleted_in_two_steps() {
-    let fixture = Fixture::new().await;
-    let pods = fixture.client().api::<Pod>().namespaced("default");
-    pods.create(&mk_pod("idle")).await.unwrap();
-    assert!(pods.delete("idle", DeleteOptions::default()).await.unwrap().removed);
-
-    let pod = pods.create(&mk_pod("web")).await.unwrap();
-    pods.bind(&pod, "n1").await.unwrap();
-    let deleted = pods.delete("web", DeleteOptions::default()).await.unwrap();
-    assert!(!deleted.removed);
-    assert_eq!(deleted.object.metadata.deletion_grace_period_seconds, Some(30));
-    let sooner = DeleteOptions { grace_period_seconds: Some(5), ..DeleteOptions::default() };
-    assert_eq!(
-        pods.delete("web", sooner).await.unwrap().object.metadata.deletion_grace_period_seconds,
-        Some(5)
-    );
-    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-    assert!(pods.delete("web", now).await.unwrap().removed);
-    assert!(pods.get("web").await.unwrap_err().is_not_found());
-}
-
-#[tokio::test]
-async fn finalizers_hold_what_is_deleted_until_they_are_gone() {
-    let fixture = Fixture::new().await;
-    let rcs = fixture.client().api::<ReplicationController>().namespaced("default");
-    let mut rc = ReplicationController { metadata: mk_meta("rc"), ..ReplicationController::default() };
-    rc.metadata.finalizers.push("example.com/hold".into());
-    rc.spec.template = Some(keelson_proto::core::PodTemplateSpec {
-        metadata: ObjectMeta { labels: [("a".into(), "b".into())].into(), ..ObjectMeta::default() },
-        spec: mk_pod("x").spec,
-    });
-    rcs.create(&rc).await.unwrap();
-    assert!(!rcs.delete("rc", DeleteOptions::default()).await.unwrap().removed);
-    assert!(rcs.get("rc").await.unwrap().metadata.deletion_timestamp.is_some());
-    rcs.patch("rc", &Patch::merge(&json!({"metadata": {"finalizers": null}})).unwrap()).await.unwrap();
-    assert!(rcs.get("rc").await.unwrap_err().is_not_found());
-}
-
-#[tokio::test]
-async fn a_namespace_goes_in_two_phases() {
-    let fixture = Fixture::new().await;
-    let namespaces = fixture.client().api::<Namespace>();
-    let metadata = ObjectMeta { name: "ns".into(), ..ObjectMeta::default() };
-    namespaces.create(&Namespace { metadata, ..Namespace::default() }).await.unwrap();
-    let deleted = namespaces.delete("ns", DeleteOptions::default()).await.unwrap();
-    assert_eq!((deleted.removed, deleted.object.status.phase.as_str()), (false, "Terminating"));
-    let mut pod = mk_pod("late");
-    pod.metadata.namespace = "ns".into();
-    let error = fixture.client().api::<Pod>().namespaced("ns").create(&pod).await.unwrap_err();
-    assert_eq!(error.reason(), Reason::Forbidden);
-    assert!(namespaces.delete("ns", DeleteOptions::default()).await.unwrap_err().is_conflict());
-    let mut empty = deleted.object;
-    empty.metadata.resource_version.clear();
-    empty.spec.finalizers.clear();
-    namespaces.finalize(&empty).await.unwrap();
-    assert!(namespaces.get("ns").await.unwrap_err().is_not_found());
-    assert_eq!(
-        namespaces.delete("default", DeleteOptions::default()).await.unwrap_err().reason(),
-        Reason::Forbidden
-    );
-}
-
-#[tokio::test]
 async fn a_pod_is_bound_once() {
     let fixture = Fixture::new().await;
     let pods = fixture.client().api::<Pod>().namespaced("default");
@@ -270,75 +207,6 @@ async fn endpoints_are_created_by_an_update_and_kept_in_order() {
 }
 
 #[tokio::test]
-async fn everyone_needs_a_certificate_and_keeps_to_what_is_theirs() {
-    let fixture = Fixture::new().await;
-    let admin = fixture.client();
-    admin
-        .api::<Node>()
-        .create(&Node {
-            metadata: ObjectMeta { name: "n1".into(), ..ObjectMeta::default() },
-            ..Node::default()
-        })
-        .await
-        .unwrap();
-    let pods = admin.api::<Pod>().namespaced("default");
-    let mine = pods.create(&mk_pod("mine")).await.unwrap();
-    pods.bind(&mine, "n1").await.unwrap();
-    let other = pods.create(&mk_pod("other")).await.unwrap();
-    pods.bind(&other, "n2").await.unwrap();
-
-    let kubelet = fixture.client_of("system:node:n1", "system:nodes").api::<Pod>().namespaced("default");
-    let ready = Patch::merge(&json!({"status": {"phase": "Running"}})).unwrap();
-    kubelet.patch_status("mine", &ready).await.unwrap();
-    assert_eq!(kubelet.patch_status("other", &ready).await.unwrap_err().reason(), Reason::Forbidden);
-    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-    assert_eq!(kubelet.delete("other", now.clone()).await.unwrap_err().reason(), Reason::Forbidden);
-    assert!(kubelet.delete("mine", now).await.unwrap().removed);
-
-    let stranger = fixture.client_of("mallory", "").api::<Pod>().namespaced("default");
-    assert_eq!(stranger.get("other").await.unwrap_err().reason(), Reason::Forbidden);
-    use keelson_base_client::ForwardedUser;
-    let as_admin = ForwardedUser::try_new("system:admin", ["system:masters"]).unwrap();
-    let impostor =
-        fixture.client_of("mallory", "").acting_for(as_admin.clone()).api::<Pod>().namespaced("default");
-    assert_eq!(impostor.get("other").await.unwrap_err().reason(), Reason::Forbidden);
-    let gateway =
-        fixture.client_of(crate::GATEWAY, "").acting_for(as_admin).api::<Pod>().namespaced("default");
-    gateway.get("other").await.unwrap();
-}
-
-#[tokio::test]
-async fn a_pod_held_by_a_finalizer_goes_with_it_once_its_containers_are_gone() {
-    let fixture = Fixture::new().await;
-    let pods = fixture.client().api::<Pod>().namespaced("default");
-    let mut pod = mk_pod("web");
-    pod.metadata.finalizers.push("example.com/hold".into());
-    let pod = pods.create(&pod).await.unwrap();
-    pods.bind(&pod, "n1").await.unwrap();
-    pods.delete("web", DeleteOptions::default()).await.unwrap();
-    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-    let deleted = pods.delete("web", now).await.unwrap();
-    assert!(!deleted.removed);
-    assert_eq!(deleted.object.metadata.deletion_grace_period_seconds, Some(0));
-    pods.patch("web", &Patch::merge(&json!({"metadata": {"finalizers": null}})).unwrap()).await.unwrap();
-    assert!(pods.get("web").await.unwrap_err().is_not_found());
-}
-
-#[tokio::test]
-async fn no_grace_is_too_long_or_too_short() {
-    let fixture = Fixture::new().await;
-    let pods = fixture.client().api::<Pod>().namespaced("default");
-    for (name, asked, given) in [("long", i64::MAX, i64::from(i32::MAX)), ("short", -1, 1)] {
-        let pod = pods.create(&mk_pod(name)).await.unwrap();
-        pods.bind(&pod, "n1").await.unwrap();
-        let options = DeleteOptions { grace_period_seconds: Some(asked), ..DeleteOptions::default() };
-        let meta = pods.delete(name, options).await.unwrap().object.metadata;
-        assert_eq!(meta.deletion_grace_period_seconds, Some(given));
-        assert!(meta.deletion_timestamp.unwrap().is_valid());
-    }
-}
-
-#[tokio::test]
 async fn options_that_make_no_sense_are_refused() {
     let fixture = Fixture::new().await;
     let pods = fixture.client().api::<Pod>().namespaced("default");
@@ -376,20 +244,6 @@ async fn an_update_does_not_bring_back_an_object_that_is_gone() {
 }
 
 #[tokio::test]
-async fn a_namespace_is_finalized_only_if_it_is_the_one_that_was_meant() {
-    let fixture = Fixture::new().await;
-    let namespaces = fixture.client().api::<Namespace>();
-    let metadata = ObjectMeta { name: "ns".into(), ..ObjectMeta::default() };
-    namespaces.create(&Namespace { metadata, ..Namespace::default() }).await.unwrap();
-    let mut other = namespaces.delete("ns", DeleteOptions::default()).await.unwrap().object;
-    other.metadata.uid = "another".into();
-    other.metadata.resource_version.clear();
-    other.spec.finalizers.clear();
-    assert!(namespaces.finalize(&other).await.unwrap_err().is_conflict());
-    namespaces.get("ns").await.unwrap();
-}
-
-#[tokio::test]
 async fn a_message_over_the_limit_is_told_as_such() {
     let fixture = Fixture::new().await;
     let pods = fixture.client().api::<Pod>().namespaced("default");
@@ -397,47 +251,5 @@ async fn a_message_over_the_limit_is_told_as_such() {
         let mut pod = mk_pod(name);
         pod.spec.containers[0].args.push("x".repeat(bytes));
         assert_eq!(pods.create(&pod).await.unwrap_err().code(), 413, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_kubelet_sees_its_own_pods_and_cannot_choose_what_comes_to_it() {
-    let fixture = Fixture::new().await;
-    let pods = fixture.client().api::<Pod>().namespaced("default");
-    let mine = pods.create(&mk_pod("mine")).await.unwrap();
-    pods.bind(&mine, "n1").await.unwrap();
-    pods.create(&mk_pod("other")).await.unwrap();
-
-    let kubelet = fixture.client_of("system:node:n1", "system:nodes");
-    let own = kubelet.api::<Pod>().namespaced("default");
-    own.get("mine").await.unwrap();
-    assert_eq!(own.get("other").await.unwrap_err().reason(), Reason::Forbidden);
-    for (field_selector, allowed) in
-        [("", false), ("spec.nodeName=n2", false), ("spec.nodeName!=n1", false), ("spec.nodeName=n1", true)]
-    {
-        let params = ListParams { field_selector: field_selector.into(), ..ListParams::default() };
-        assert_eq!(own.list(&params).await.is_ok(), allowed, "list {field_selector:?}");
-        let params = WatchParams { field_selector: field_selector.into(), ..WatchParams::default() };
-        assert_eq!(own.watch(&params).await.is_ok(), allowed, "watch {field_selector:?}");
-    }
-    let relabel = Patch::merge(&json!({"metadata": {"labels": {"app": "bank"}}})).unwrap();
-    assert_eq!(own.patch_status("mine", &relabel).await.unwrap_err().reason(), Reason::Forbidden);
-    let mut unmirrored = mk_pod("static");
-    unmirrored.spec.node_name = "n1".into();
-    assert_eq!(own.create(&unmirrored).await.unwrap_err().reason(), Reason::Forbidden);
-
-    let nodes = kubelet.api::<Node>();
-    let mut node =
-        Node { metadata: ObjectMeta { name: "n1".into(), ..ObjectMeta::default() }, ..Node::default() };
-    let secret = ("node-restriction.kubernetes.io/vault".to_owned(), "yes".to_owned());
-    node.metadata.labels.insert(secret.0.clone(), secret.1);
-    assert_eq!(nodes.create(&node).await.unwrap_err().reason(), Reason::Forbidden);
-    node.metadata.labels.clear();
-    nodes.create(&node).await.unwrap();
-    let labels = json!({"metadata": {"labels": {secret.0: "yes"}}});
-    let taints = json!({"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}});
-    for patch in [labels, taints] {
-        let patch = Patch::merge(&patch).unwrap();
-        assert_eq!(nodes.patch("n1", &patch).await.unwrap_err().reason(), Reason::Forbidden);
     }
 }
