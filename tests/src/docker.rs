@@ -63,9 +63,13 @@ pub(crate) fn remove_cluster(cluster: &str) {
     }
 }
 
-/// The commands of a shell that would remove a cluster's kernel rules: none if it has none.
+/// The commands of a shell that would remove a cluster's bridge and kernel rules: none if it has none.
 pub fn rules(cluster: &str) -> Vec<String> {
     let mut commands = Vec::new();
+    let bridge = format!("kl-{cluster}");
+    if std::path::Path::new("/sys/class/net").join(&bridge).exists() {
+        commands.push(format!("ip link delete {bridge}"));
+    }
     let tables = Output::of(Command::new("nft").args(["list", "tables"]), "").stdout;
     for table in tables.lines().filter(|line| line.ends_with(&format!("keelson_{cluster}"))) {
         commands.push(format!("nft delete {table}"));
