@@ -15,10 +15,11 @@ use keelson_proto::v1::kubelet_client::KubeletClient;
 use keelson_proto::v1::{BindPodRequest, GetRequest, PodLogRequest};
 use keelson_proto::{Message, Object};
 
-use crate::auth::{self, Caller, authorize};
+use crate::auth::Caller;
 use crate::kubelet::KubeletDialer;
 use crate::registry::{NodeStrategy, PodStrategy, Registry};
 use crate::rpc::unary::{Messages, streaming, unary};
+use crate::rpc::verbs::may;
 use crate::rpc::{Extra, ResponseFuture};
 
 /// What pods have besides.
@@ -54,7 +55,7 @@ impl PodVerbs {
         let call = |bind: BindPodRequest| async move {
             let binding = bind.binding.unwrap_or_default();
             let name = binding.metadata.name.clone();
-            pod_request(&caller, "create", "binding", &bind.namespace, &name)?;
+            may(&*self.pods, &caller, "create", "binding", &bind.namespace, &name)?;
             self.pods.bind(&bind.namespace, binding).await?;
             let bound = Status { status: "Success".to_owned(), code: 201, ..Status::default() };
             Ok(bound.encode_to_vec().into())
@@ -65,7 +66,7 @@ impl PodVerbs {
     /// Streams the log of a container.
     async fn log(&self, caller: Caller, request: Request) -> Response {
         let call = |log: PodLogRequest| async move {
-            pod_request(&caller, "get", "log", &log.namespace, &log.name)?;
+            may(&*self.pods, &caller, "get", "log", &log.namespace, &log.name)?;
             self.relay_log(log).await
         };
         streaming(request, call).await
@@ -109,16 +110,6 @@ fn container(pod: &Pod, wanted: &str) -> Result<String, ApiError> {
         (wanted, _) if names.clone().any(|name| name == wanted) => Ok(wanted.to_owned()),
         (wanted, _) => Err(ApiError::bad_request(format!("container {wanted} is not valid for pod {name}"))),
     }
-}
-
-fn pod_request(
-    caller: &Caller,
-    verb: &str,
-    subresource: &str,
-    namespace: &str,
-    name: &str,
-) -> Result<(), ApiError> {
-    authorize(caller, auth::Request { verb, resource: "pods", group: "", subresource, namespace, name })
 }
 
 fn get(namespace: &str, name: &str) -> GetRequest {

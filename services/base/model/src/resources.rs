@@ -123,7 +123,7 @@ impl Resources {
 mod tests {
     use super::*;
 
-    fn mk_list(entries: &[(&str, &str)]) -> ResourceList {
+    pub(super) fn mk_list(entries: &[(&str, &str)]) -> ResourceList {
         let pair = |(name, text): &(&str, &str)| {
             ((*name).to_owned(), resource::Quantity { string: (*text).to_owned() })
         };

@@ -104,14 +104,7 @@ fn may_overcommit(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::ResourceList;
-
-    fn mk_list(entries: &[(&str, &str)]) -> ResourceList {
-        let pair = |(name, text): &(&str, &str)| {
-            ((*name).to_owned(), resource::Quantity { string: (*text).to_owned() })
-        };
-        entries.iter().map(pair).collect()
-    }
+    use crate::resources::tests::mk_list;
 
     #[test]
     fn requests_and_limits_keep_their_rules() {
