@@ -1,11 +1,12 @@
 //! The messages of the v1 API and of Keelson's gRPC services, with their Kubernetes JSON.
 //!
-//! Everything here is generated from the `.proto` files beside it, but for four small things that every
+//! Everything here is generated from the `.proto` files beside it, but for five small things that every
 //! reader of those bytes needs: [`json`] (what the generated JSON code stands on), [`envelope`] (the form in
-//! which etcd and protobuf clients hold an object), [`wire`] (edits of encoded bytes) and the [`Object`]
-//! trait. This crate decides nothing.
+//! which etcd and protobuf clients hold an object), [`wire`] (edits of encoded bytes), the [`Object`]
+//! trait, and how a secret is shown. This crate decides nothing.
 
 mod leaves;
+mod secret;
 
 pub mod envelope;
 pub mod json;
@@ -15,6 +16,7 @@ pub use self::modules::google::rpc;
 pub use self::modules::k8s::io::api::autoscaling::v1 as autoscaling;
 pub use self::modules::k8s::io::api::coordination::v1 as coordination;
 pub use self::modules::k8s::io::api::core::v1 as core;
+pub use self::modules::k8s::io::api::discovery::v1 as discovery;
 pub use self::modules::k8s::io::api::policy::v1 as policy;
 pub use self::modules::k8s::io::apimachinery::pkg::api::resource;
 pub use self::modules::k8s::io::apimachinery::pkg::apis::meta::v1 as meta;

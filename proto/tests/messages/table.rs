@@ -28,7 +28,7 @@ pub(crate) struct Json {
 
 /// Every pair.
 pub(crate) fn pairs() -> Vec<Pair> {
-    [core(), coordination(), autoscaling(), policy(), meta(), resource(), runtime(), intstr()]
+    [core(), coordination(), discovery(), autoscaling(), policy(), meta(), resource(), runtime(), intstr()]
         .into_iter()
         .flatten()
         .collect()
@@ -137,6 +137,14 @@ pairs! {
     coordination is "k8s.io.api.coordination.v1", theirs k8s_pb::api::coordination::v1;
     objects:
         Lease, LeaseList, LeaseSpec;
+    leaves:;
+}
+
+pairs! {
+    discovery is "k8s.io.api.discovery.v1", theirs k8s_pb::api::discovery::v1;
+    objects:
+        Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice, EndpointSliceList, ForNode,
+        ForZone;
     leaves:;
 }
 

@@ -56,9 +56,10 @@ pub fn prepare_update(new: &mut Event, old: &Event) {
     meta::prepare_update(&mut new.metadata, &old.metadata);
 }
 
-/// Checks an event: it lives in the namespace of its object, or in `default` or `kube-system` if that has none.
+/// Checks an event: it lives in the namespace of its object, or in `default` or `kube-system` if that has none. Its
+/// name may be anything that can stand in a path: clients make it of the object's name, a dot and more.
 pub fn validate(event: &Event) -> ErrorList {
-    let mut errors = meta::validate(&event.metadata, true, names::dns_subdomain, &Path::new("metadata"));
+    let mut errors = meta::validate(&event.metadata, true, names::path_segment, &Path::new("metadata"));
     let (own, objects) = (event.metadata.namespace.as_str(), event.involved_object.namespace.as_str());
     let is_beside = if objects.is_empty() { NAMESPACES_OF_OTHERS.contains(&own) } else { own == objects };
     if !is_beside {
@@ -116,6 +117,18 @@ mod tests {
             [("dev", "dev", true), ("dev", "default", false), ("default", "", true), ("dev", "", false)]
         {
             assert_eq!(validate(&mk_event(own, objects)).is_empty(), good, "{own} {objects}");
+        }
+    }
+
+    #[test]
+    fn the_name_is_anything_that_stands_in_a_path() {
+        for (name, prefix, good) in
+            [("Web_1.17", "", true), ("a/b", "", false), ("", "web.", true), ("", "web/", false)]
+        {
+            let mut event = mk_event("dev", "dev");
+            event.metadata.name = name.to_owned();
+            event.metadata.generate_name = prefix.to_owned();
+            assert_eq!(validate(&event).is_empty(), good, "{name} {prefix}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod binding;
 mod defaults;
 mod facts;
+mod references;
 mod resources;
 mod scheduling;
 mod selectable;
@@ -16,7 +17,9 @@ use keelson_proto::meta::Time;
 pub use self::binding::validate_binding;
 pub use self::defaults::{set_defaults, set_spec_defaults};
 pub use self::facts::field_value;
+pub use self::references::{References, references};
 pub use self::resources::{limits, qos_class, requests};
+pub(crate) use self::scheduling::{validate_label_selector, validate_node_selector};
 pub use self::selectable::{FIELDS, fields};
 pub use self::status::{prepare_status_update, validate_status_update};
 pub use self::update::{prepare_update, validate_update};

@@ -1,5 +1,6 @@
 //! Amounts of cpu, memory and other resources: what a list of quantities says, and its rules.
 
+mod known;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,10 @@ use std::collections::BTreeMap;
 use keelson_proto::core::ResourceRequirements;
 use keelson_proto::resource;
 
+pub(crate) use self::known::{
+    is_of_quota, may_overcommit, validate_container_name, validate_name, validate_quota_name,
+};
+pub(crate) use self::validate::validate_positive;
 pub use self::validate::{validate_amount, validate_requirements};
 use crate::quantity::Quantity;
 
@@ -16,6 +21,8 @@ pub const CPU: &str = "cpu";
 pub const MEMORY: &str = "memory";
 /// Name of the resource that is counted in bytes of local disk.
 pub const EPHEMERAL_STORAGE: &str = "ephemeral-storage";
+/// Name of the resource that is counted in bytes of a volume.
+pub const STORAGE: &str = "storage";
 /// Name of the resource that counts a node's pods.
 pub const PODS: &str = "pods";
 

@@ -2,13 +2,14 @@
 
 mod defaults;
 mod files;
-mod sources;
+pub(crate) mod sources;
 
 use std::collections::HashSet;
 
 use keelson_proto::core::{Volume, VolumeSource};
 
 pub use self::defaults::set_defaults;
+pub(crate) use self::defaults::set_source_defaults;
 use crate::field::{ErrorList, FieldError, Path};
 use crate::names;
 

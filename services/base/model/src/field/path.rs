@@ -1,4 +1,7 @@
 //! The paths of fields.
+//!
+//! Validation makes one of every field that it looks at, faulty or not: they are concatenated, without the detour of
+//! `format!`.
 
 use std::fmt;
 
@@ -21,17 +24,17 @@ impl Path {
 
     /// The field `name` inside this one.
     pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Self::new(name) } else { Self(format!("{}.{name}", self.0)) }
+        if self.0.is_empty() { Self::new(name) } else { Self([&self.0, ".", name].concat()) }
     }
 
     /// The item at `index` of this list.
     pub fn index(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+        self.key(&index.to_string())
     }
 
     /// The entry under `key` of this map.
     pub fn key(&self, key: &str) -> Self {
-        Self(format!("{}[{key}]", self.0))
+        Self([&self.0, "[", key, "]"].concat())
     }
 
     /// The path as text.

@@ -30,6 +30,9 @@ pub(super) fn apply(document: &mut Value, patch: &[u8]) -> Result<(), ApiError> 
     let mut used = Used::default();
     for (index, operation) in operations.iter().enumerate() {
         used.count(document, operation, index)?;
+        if tests_that_nothing_is_there(document, operation) {
+            continue;
+        }
         json_patch::patch_unsafe(document, std::slice::from_ref(operation)).map_err(|error| {
             let path = operation.path().as_str();
             let why = format!("operation {index} of the JSON patch, at {path:?}: {}", error.kind);
@@ -66,6 +69,15 @@ impl Used {
         }
         Ok(())
     }
+}
+
+/// Whether this tests that a field is null, which is not there at all. To RFC 6902 that is a failure, to Kubernetes
+/// (evanphx/json-patch) it is none, and operators rely on it: so kube-rs makes sure that its finalizer is the first.
+fn tests_that_nothing_is_there(document: &Value, operation: &PatchOperation) -> bool {
+    let PatchOperation::Test(test) = operation else { return false };
+    let Some((parent, field)) = test.path.split_back().filter(|_| test.value.is_null()) else { return false };
+    let fields = parent.resolve(document).ok().and_then(Value::as_object);
+    fields.is_some_and(|fields| !fields.contains_key(field.decoded().as_ref()))
 }
 
 /// Levels of lists and objects, 0 for a scalar; and the number of values, itself included.

@@ -260,6 +260,24 @@ fn json_patch_applies_all_or_nothing() {
 }
 
 #[test]
+fn json_patch_finds_null_where_nothing_is() {
+    let original = json!({"a": [1], "b": {"c": null, "d": 1}});
+    for (path, found) in [
+        ("/b/absent", true),
+        ("/absent", true),
+        ("/b/c", true),
+        ("/b/d", false),
+        ("/absent/deeper", false),
+        ("/a/7", false),
+    ] {
+        let operations = json!([{"op": "test", "path": path, "value": null}]);
+        assert_eq!(json_patch_of(&original, &operations).is_ok(), found, "{path}");
+    }
+    let absent = json!([{"op": "test", "path": "/absent", "value": 1}]);
+    assert_eq!(json_patch_of(&original, &absent).unwrap_err().code(), 422);
+}
+
+#[test]
 fn a_small_patch_cannot_make_a_large_object() {
     let many = Value::Array(vec![json!({"op": "test", "path": "", "value": {}}); MAX_OPERATIONS + 1]);
     assert_eq!(json_patch_of(&json!({}), &many).unwrap_err().code(), 413);

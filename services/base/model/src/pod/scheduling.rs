@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use keelson_proto::core::{
-    Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, PodSpec, Toleration,
-    TopologySpreadConstraint, WeightedPodAffinityTerm,
+    Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
+    PodSpec, Toleration, TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
 use keelson_proto::meta::LabelSelector;
 
@@ -88,20 +88,24 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut ErrorList) {
 
 fn validate_node_affinity(nodes: &NodeAffinity, path: &Path, errors: &mut ErrorList) {
     if let Some(selector) = &nodes.required_during_scheduling_ignored_during_execution {
-        let path = path.child(REQUIRED).child("nodeSelectorTerms");
-        if selector.node_selector_terms.is_empty() {
-            let why = "must have at least one node selector term";
-            errors.push(FieldError::required(&path, why));
-        }
-        for (index, term) in selector.node_selector_terms.iter().enumerate() {
-            validate_node_term(term, &path.index(index), errors);
-        }
+        validate_node_selector(selector, &path.child(REQUIRED), errors);
     }
     let preferred = &nodes.preferred_during_scheduling_ignored_during_execution;
     for (index, term) in preferred.iter().enumerate() {
         let path = path.child(PREFERRED).index(index);
         validate_weight(term.weight, &path, errors);
         validate_node_term(&term.preference, &path.child("preference"), errors);
+    }
+}
+
+/// Checks which nodes are chosen: at least one term, and each can be understood.
+pub(crate) fn validate_node_selector(selector: &NodeSelector, path: &Path, errors: &mut ErrorList) {
+    let path = path.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        errors.push(FieldError::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in selector.node_selector_terms.iter().enumerate() {
+        validate_node_term(term, &path.index(index), errors);
     }
 }
 
@@ -173,7 +177,7 @@ fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut ErrorList
 }
 
 /// Checks that a label selector can be understood.
-fn validate_label_selector(selector: Option<&LabelSelector>, path: &Path, errors: &mut ErrorList) {
+pub(crate) fn validate_label_selector(selector: Option<&LabelSelector>, path: &Path, errors: &mut ErrorList) {
     if let Some(selector) = selector
         && let Err(error) = Selector::from_label_selector(Some(selector))
     {

@@ -3,10 +3,10 @@
 use keelson_proto::core::ResourceRequirements;
 use keelson_proto::resource;
 
-use super::{CPU, EPHEMERAL_STORAGE, MEMORY, quantity};
+use super::known::{comes_in_wholes, may_overcommit, validate_container_name};
+use super::quantity;
 use crate::checks::NOT_NEGATIVE;
 use crate::field::{ErrorList, FieldError, Path};
-use crate::names;
 use crate::quantity::Quantity;
 
 /// Kubernetes' words for a text that is not a quantity.
@@ -19,7 +19,7 @@ pub fn validate_requirements(requirements: &ResourceRequirements, path: &Path) -
     for (list, name) in [(&requirements.limits, "limits"), (&requirements.requests, "requests")] {
         for (resource, amount) in list {
             let path = path.child(name).key(resource);
-            validate_name(resource, &path, &mut errors);
+            validate_container_name(resource, &path, &mut errors);
             validate_amount(resource, amount, &path, &mut errors);
         }
     }
@@ -44,14 +44,15 @@ pub fn validate_amount(resource: &str, amount: &resource::Quantity, path: &Path,
     }
 }
 
-fn validate_name(name: &str, path: &Path, errors: &mut ErrorList) {
-    let faults = names::qualified_name(name);
-    if !faults.is_empty() {
-        errors.push_invalid(path, name, faults);
-    } else if !name.contains('/') && !is_standard(name) {
-        errors.push(FieldError::invalid(path, name, "must be a standard resource for containers"));
-    } else if name.contains('/') && (name.starts_with("requests.") || !is_extended(name)) {
-        errors.push(FieldError::invalid(path, name, "doesn't follow extended resource name standard"));
+/// Checks one quantity that must be more than nothing.
+pub(crate) fn validate_positive(amount: &resource::Quantity, path: &Path, errors: &mut ErrorList) {
+    let text = amount.string.as_str();
+    match quantity(amount) {
+        None => errors.push(FieldError::invalid(path, text, NOT_A_QUANTITY)),
+        Some(quantity) if quantity <= Quantity::default() => {
+            errors.push(FieldError::invalid(path, text, "must be greater than zero"));
+        }
+        Some(_) => {}
     }
 }
 
@@ -81,24 +82,6 @@ fn validate_against_limit(
         let why = format!("must be less than or equal to {resource} limit of {}", limit.string);
         errors.push(FieldError::invalid(&path.child("requests"), text, why));
     }
-}
-
-fn is_standard(name: &str) -> bool {
-    matches!(name, CPU | MEMORY | EPHEMERAL_STORAGE) || name.starts_with("hugepages-")
-}
-
-/// A resource that somebody else than Kubernetes defines.
-fn is_extended(name: &str) -> bool {
-    name.split_once('/')
-        .is_some_and(|(domain, _)| domain != "kubernetes.io" && !domain.ends_with(".kubernetes.io"))
-}
-
-fn comes_in_wholes(name: &str) -> bool {
-    is_extended(name) || matches!(name, super::PODS)
-}
-
-fn may_overcommit(name: &str) -> bool {
-    !is_extended(name) && !name.starts_with("hugepages-")
 }
 
 #[cfg(test)]

@@ -15,6 +15,11 @@ pub fn set_defaults(volume: &mut Volume) {
     if super::kinds(source).is_empty() {
         source.empty_dir = Some(EmptyDirVolumeSource::default());
     }
+    set_source_defaults(source);
+}
+
+/// The same, of a volume's source.
+pub(crate) fn set_source_defaults(source: &mut VolumeSource) {
     set_file_defaults(source);
     if let Some(host) = &mut source.host_path {
         host.r#type.get_or_insert_default();

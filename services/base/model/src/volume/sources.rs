@@ -14,7 +14,7 @@ const HOST_PATH_TYPES: &[&str] =
     &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
 
 /// Checks the one source at `path`.
-pub(super) fn validate(source: &VolumeSource, path: &Path, errors: &mut ErrorList) {
+pub(crate) fn validate(source: &VolumeSource, path: &Path, errors: &mut ErrorList) {
     validate_plain(source, path, errors);
     validate_files(source, path, errors);
     validate_remote(source, path, errors);
