@@ -11,7 +11,10 @@ mod process;
 
 pub use self::grpc::HealthService;
 pub use self::health::{Health, Latch};
-pub use self::metrics::{Counter, Family, Gauge, Histogram, HistogramFamily, Labels, Metrics};
+pub use self::metrics::{
+    CALL_SECONDS, Counter, Family, Gauge, Histogram, HistogramFamily, LabelSet, Labels, Metrics, Readings,
+    Tag, Tags, WORK_SECONDS,
+};
 
 use axum::Router;
 

@@ -1,11 +1,16 @@
 //! Flags that every service has, as groups to `#[command(flatten)]`.
 
+mod env;
+mod tls;
+mod trace;
+
+pub use self::env::with_environment;
+pub use self::tls::TlsFlags;
+pub use self::trace::TraceFlags;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
-
-use crate::tls::{Identity, TlsError};
 
 /// What is logged, and how it looks.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,34 +33,22 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where a service listens.
-#[derive(Clone, Debug, Default, clap::Args)]
+/// Where a service listens. Services that have a port of their own say so with
+/// `#[command(mut_arg("listen", |arg| arg.default_value("0.0.0.0:443")))]`.
+#[derive(Clone, Debug, clap::Args)]
 pub struct ListenFlags {
     /// Address and port to listen on; port 0 takes any free one.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:0")]
+    pub listen: SocketAddr,
 }
 
 /// Where health and metrics are served.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AdminFlags {
-    /// Address and port of /healthz, /livez, /readyz and /metrics; without it they are only on the main port.
+    /// Address and port of /healthz, /livez, /readyz and /metrics in plain HTTP; without it they are on the main
+    /// port only.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub admin_address: Option<SocketAddr>,
-}
-
-/// Certificates from files, for a service whose identity is issued elsewhere.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct TlsFlags {
-    /// PEM file with this process's certificate, followed by any intermediates.
-    #[arg(long, value_name = "FILE", requires = "tls_private_key_file")]
-    pub tls_cert_file: Option<PathBuf>,
-    /// PEM file with the private key of --tls-cert-file.
-    #[arg(long, value_name = "FILE", requires = "tls_cert_file")]
-    pub tls_private_key_file: Option<PathBuf>,
-    /// PEM file with the authorities that peers' certificates must come from.
-    #[arg(long, value_name = "FILE", requires = "tls_cert_file")]
-    pub client_ca_file: Option<PathBuf>,
 }
 
 // === impl LogFlags ===
@@ -63,18 +56,6 @@ pub struct TlsFlags {
 impl Default for LogFlags {
     fn default() -> Self {
         Self { log: "warn".to_owned(), log_format: LogFormat::Text }
-    }
-}
-
-// === impl TlsFlags ===
-
-impl TlsFlags {
-    /// Reads the named files; `None` if no certificate was named. Without `--client-ca-file` no peer is trusted.
-    pub fn identity(&self) -> Result<Option<Identity>, TlsError> {
-        let (Some(cert), Some(key)) = (&self.tls_cert_file, &self.tls_private_key_file) else {
-            return Ok(None);
-        };
-        Identity::from_files(cert, key, self.client_ca_file.as_deref()).map(Some)
     }
 }
 
@@ -106,13 +87,12 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
+    #[command(mut_arg("listen", |arg| arg.default_value("0.0.0.0:443")))]
     struct Flags {
         #[command(flatten)]
         log: LogFlags,
         #[command(flatten)]
         listen: ListenFlags,
-        #[command(flatten)]
-        tls: TlsFlags,
         #[command(flatten)]
         admin: AdminFlags,
     }
@@ -146,10 +126,8 @@ mod tests {
         let args = ["x", "--log_format=json", "--listen", "127.0.0.1:0", "--admin_address=[::1]:8080"];
         let flags = Flags::parse_from(normalize_args(args.map(OsString::from)));
         assert_eq!(flags.log.log_format, LogFormat::Json);
-        assert_eq!(flags.listen.listen, Some("127.0.0.1:0".parse().unwrap()));
+        assert_eq!(flags.listen.listen, "127.0.0.1:0".parse().unwrap());
         assert_eq!(flags.admin.admin_address, Some("[::1]:8080".parse().unwrap()));
-        assert!(flags.tls.identity().unwrap().is_none());
-        let half = Flags::try_parse_from(["x", "--tls-cert-file=a"]).unwrap_err().to_string();
-        assert!(half.contains("--tls-private-key-file"), "{half}");
+        assert_eq!(Flags::parse_from(["x"]).listen.listen, "0.0.0.0:443".parse().unwrap());
     }
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod first_byte;
 mod listener;
+mod throttle;
 
 pub use self::connection::ConnectionInfo;
 pub use self::listener::{BindError, Listener};
@@ -12,14 +13,14 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::connection::Server;
+use self::throttle::Throttle;
 use crate::tasks::Drain;
+use crate::tls::ServerTls;
 use crate::trace::Tracer;
 
 /// Largest header list a request may have, in bytes.
@@ -34,6 +35,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long an HTTP/1.1 connection may idle before a request and take for its head.
 const HTTP1_HEAD_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// A client that is refused is told of in the log once in so long.
+const REFUSALS: Duration = Duration::from_secs(10);
+
 /// Limits of a port.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -47,7 +51,7 @@ pub struct Options {
     pub first_byte_timeout: Duration,
     /// How long requests in flight may go on once draining has begun; then their connections are cut.
     pub grace: Duration,
-    /// Where spans of requests go. A request that brings no trace context starts a trace only if this is on.
+    /// Where the spans of gRPC calls go that bring a trace context, and of the work done for any request.
     pub tracer: Tracer,
 }
 
@@ -82,14 +86,15 @@ impl Default for Options {
 /// Spawn it as a critical task. When it is dropped, its connections are cut.
 pub async fn serve(
     listener: Listener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     router: axum::Router,
     drain: Drain,
     options: Options,
 ) {
     let server = Arc::new(Server {
         http: http_builder(&options),
-        tls: tls.map(TlsAcceptor::from),
+        tls,
+        refusals: Throttle::new(REFUSALS),
         router,
         handshake_timeout: options.handshake_timeout,
         first_byte_timeout: options.first_byte_timeout,

@@ -94,12 +94,6 @@ impl Tasks {
     /// A part that can be drained and joined alone, and is with the whole; its tasks are called `<name>/<task>`.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        self.child_with_tracer(name, self.node.tracer.clone())
-    }
-
-    /// Like [`Tasks::child`], with its own tracer: services that share a process are told apart in traces.
-    #[must_use]
-    pub fn child_with_tracer(&self, name: &str, tracer: Tracer) -> Self {
         let node = &self.node;
         Self::from_node(Node {
             path: node.path_of(name),
@@ -107,6 +101,22 @@ impl Tasks {
             above: node.above.iter().chain([&node.tracker]).cloned().collect(),
             drain: node.drain.child_token(),
             abort: node.abort.child_token(),
+            tracer: node.tracer.clone(),
+            process: node.process.clone(),
+        })
+    }
+
+    /// These very tasks, with the spans of those that are yet to be spawned going to `tracer`: services that share a
+    /// process are told apart in traces.
+    #[must_use]
+    pub fn traced(&self, tracer: Tracer) -> Self {
+        let node = &self.node;
+        Self::from_node(Node {
+            path: node.path.clone(),
+            tracker: node.tracker.clone(),
+            above: node.above.clone(),
+            drain: node.drain.clone(),
+            abort: node.abort.clone(),
             tracer,
             process: node.process.clone(),
         })
@@ -220,6 +230,12 @@ impl Tasks {
 
     fn from_node(node: Node) -> Self {
         Self { node: Arc::new(node) }
+    }
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tasks").field("path", &self.node.path).finish_non_exhaustive()
     }
 }
 

@@ -5,16 +5,30 @@
 
 mod certificate;
 mod error;
+mod explain;
 mod files;
+mod follow;
 mod identity;
+mod inventory;
+mod live;
+mod names;
 mod peer;
 mod pki;
+mod validity;
 
-pub use self::certificate::{San, Subject, Usage};
+pub use self::certificate::Stale;
 pub use self::error::TlsError;
+pub use self::explain::{HandshakeError, explain};
+pub use self::follow::IdentityFiles;
 pub use self::identity::{ClientAuth, Identity};
+pub use self::inventory::{Entry, State, inventory};
+pub use self::live::{ClientTls, LiveIdentity, ServerTls};
+pub use self::names::{IdentitySpec, San, Subject, Usage};
 pub use self::peer::Peer;
-pub use self::pki::Pki;
+pub use self::pki::{Issued, Pki, Why};
+pub use self::validity::{Age, Validity};
+
+pub use rustls::pki_types::ServerName;
 
 use std::sync::Arc;
 

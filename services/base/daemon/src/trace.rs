@@ -8,16 +8,29 @@
 //! starts work ([`crate::tasks`], [`crate::serve`]) puts it beside the context, and [`span`] finds both. Without a
 //! current context, or without a sink, a span costs one task-local read and allocates nothing; a context that came in
 //! from outside is still handed on.
+//!
+//! A trace begins where a user writes: at the gateway, or at api for those who speak gRPC. It goes on through calls
+//! ([`rpc`]) and through what is written: the context of a write rests beside the object, and whoever learns of it has a
+//! [`Cause`] to act on. What no user asked for (leases, heartbeats, events, resyncs) begins no trace.
 
+mod cause;
 mod context;
+mod export;
+pub mod rpc;
 mod span;
+mod tracer;
 
+pub use self::cause::Cause;
 pub use self::context::TraceContext;
-pub use self::span::{Span, SpanRecord, SpanSink, Tracer};
+pub use self::export::{EndpointError, Tracing};
+pub use self::span::{Span, SpanRecord, SpanSink};
+pub use self::tracer::Tracer;
 pub use opentelemetry::trace::SpanKind;
 pub use opentelemetry::{KeyValue, Value};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use self::span::Notes;
 
 /// The W3C header that carries a [`TraceContext`]; gRPC metadata uses the same name.
 pub const TRACEPARENT: &str = "traceparent";
@@ -34,6 +47,8 @@ tokio::task_local! {
 struct Current {
     context: Option<TraceContext>,
     tracer: Tracer,
+    /// Details for the current span, if it is recorded.
+    notes: Option<Notes>,
 }
 
 /// The context of the running task, if it works on behalf of a trace.
@@ -53,14 +68,25 @@ pub fn scope<F: Future>(context: Option<TraceContext>, future: F) -> impl Future
     tracer().scope(context, future)
 }
 
-/// A span called `name` below the current context; inert if there is none.
+/// A span called `name` below the current context; inert if there is none, or if it is not recorded.
 pub fn span(name: &'static str) -> Span {
     CURRENT
         .try_with(|current| match current.context {
-            Some(context) => current.tracer.child_of(name, context),
-            None => Span::none(),
+            Some(context) if current.tracer.records(context) => current.tracer.child_of(name, context),
+            _ => Span::none(),
         })
         .unwrap_or_default()
+}
+
+/// Adds a detail to the current span, if that is recorded, in place of what was said before. Never a secret.
+pub fn annotate(key: &'static str, value: &str) {
+    let _ = CURRENT.try_with(|current| {
+        if let Some(notes) = &current.notes {
+            let mut notes = notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            notes.retain(|note| note.key.as_str() != key);
+            notes.push(KeyValue::new(key, value.to_owned()));
+        }
+    });
 }
 
 /// The context a caller sent, if it sent a valid one. Several `traceparent` headers count as none (W3C, 3.2).

@@ -13,7 +13,8 @@ use crate::tasks::Drain;
 
 /// The health of a process. Clones are the same health.
 ///
-/// Ready: every [`Latch`] is released, every check passes, and the process does not drain. Alive: every check passes.
+/// Ready: every [`Latch`] is released, every check passes, and the process does not drain. Alive: every live check
+/// passes.
 #[derive(Clone)]
 pub struct Health {
     inner: Arc<Inner>,
@@ -21,7 +22,8 @@ pub struct Health {
 
 struct Inner {
     latches: watch::Sender<Latches>,
-    checks: RwLock<BTreeMap<String, Check>>,
+    live: RwLock<Checks>,
+    ready: RwLock<Checks>,
     drain: Drain,
 }
 
@@ -29,6 +31,8 @@ struct Inner {
 pub(super) type Latches = BTreeMap<String, usize>;
 
 type Check = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+type Checks = BTreeMap<String, Check>;
 
 /// Holds readiness back until released. Dropped unreleased it holds for ever: a component that failed to start must
 /// not count as started.
@@ -52,7 +56,12 @@ pub(super) struct Verdict {
 impl Health {
     /// The health of a process that stops being ready when `drain` begins.
     pub fn new(drain: Drain) -> Self {
-        let inner = Inner { latches: watch::Sender::new(BTreeMap::new()), checks: RwLock::default(), drain };
+        let inner = Inner {
+            latches: watch::Sender::new(BTreeMap::new()),
+            live: RwLock::default(),
+            ready: RwLock::default(),
+            drain,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -62,12 +71,23 @@ impl Health {
         Latch { name: name.to_owned(), latches: self.inner.latches.clone() }
     }
 
-    /// Adds a check that is asked at every probe: quick, and its error free of secrets, since everybody may read it.
+    /// Adds a check that is asked at every probe: quick, and its error free of secrets, since everybody may read it. A
+    /// process that fails it should be started anew.
     pub fn live_check<F>(&self, name: &str, check: F)
     where
         F: Fn() -> Result<(), String> + Send + Sync + 'static,
     {
-        let mut checks = self.inner.checks.write().unwrap_or_else(PoisonError::into_inner);
+        let mut checks = self.inner.live.write().unwrap_or_else(PoisonError::into_inner);
+        checks.insert(name.to_owned(), Arc::new(check));
+    }
+
+    /// Adds a check of the same kind for readiness only: for what the process cannot help, such as a server that it
+    /// needs and that is away.
+    pub fn ready_check<F>(&self, name: &str, check: F)
+    where
+        F: Fn() -> Result<(), String> + Send + Sync + 'static,
+    {
+        let mut checks = self.inner.ready.write().unwrap_or_else(PoisonError::into_inner);
         checks.insert(name.to_owned(), Arc::new(check));
     }
 
@@ -102,15 +122,10 @@ impl Health {
         &self.inner.drain
     }
 
-    /// `ping` (which always passes: the process answers) and all checks.
+    /// `ping` (which always passes: the process answers) and all live checks.
     pub(super) fn live_verdicts(&self) -> Vec<Verdict> {
-        let checks: Vec<(String, Check)> = {
-            let checks = self.inner.checks.read().unwrap_or_else(PoisonError::into_inner);
-            checks.iter().map(|(name, check)| (name.clone(), check.clone())).collect()
-        };
         let ping = Verdict { name: "ping".to_owned(), fault: None };
-        let asked = checks.into_iter().map(|(name, check)| Verdict { name, fault: check().err() });
-        [ping].into_iter().chain(asked).collect()
+        [ping].into_iter().chain(verdicts(&self.inner.live)).collect()
     }
 
     /// The live verdicts and all latches.
@@ -123,13 +138,20 @@ impl Health {
         verdicts
     }
 
-    /// The health verdicts and whether the process is stopping.
+    /// The health verdicts, the ready checks, and whether the process is stopping.
     pub(super) fn ready_verdicts(&self) -> Vec<Verdict> {
-        let mut verdicts = self.health_verdicts();
+        let mut all = self.health_verdicts();
+        all.extend(verdicts(&self.inner.ready));
         let fault = self.inner.drain.is_signaled().then(|| "stopping".to_owned());
-        verdicts.push(Verdict { name: "shutdown".to_owned(), fault });
-        verdicts
+        all.push(Verdict { name: "shutdown".to_owned(), fault });
+        all
     }
+}
+
+/// Makes checks, without the lock: one may take it again.
+fn verdicts(checks: &RwLock<Checks>) -> Vec<Verdict> {
+    let checks = checks.read().unwrap_or_else(PoisonError::into_inner).clone();
+    checks.into_iter().map(|(name, check)| Verdict { name, fault: check().err() }).collect()
 }
 
 impl fmt::Debug for Health {

@@ -78,11 +78,42 @@ async fn probe_table() {
         ("/readyz/api", 200, "ok"),
         ("/livez/etcd", 500, "internal server error: no leader\n"),
         ("/livez/api", 404, "there is no check \"api\"\n"),
-        ("/metrics", 200, "# EOF\n"),
+        ("/metrics", 200, ""),
     ];
     for (path, status, text) in table {
         let (found_status, found_text) = get(&router, path).await;
         assert_eq!((found_status.as_u16(), found_text.as_str()), (status, text), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_that_is_asked_for() {
+    let metrics = Metrics::new();
+    metrics.counter("binds", "Pods bound").inc();
+    let router = metrics.router();
+    // What Prometheus 2.42 and 3.0 ask for, what curl does, and nothing at all.
+    for (accept, media, kind) in [
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# TYPE binds counter",
+        ),
+        (
+            "application/vnd.google.protobuf;encoding=delimited;q=0.5, application/openmetrics-text;q=0.4",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# TYPE binds counter",
+        ),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "# TYPE binds_total counter"),
+        ("", "text/plain; version=0.0.4; charset=utf-8", "# TYPE binds_total counter"),
+    ] {
+        let request = Request::get("/metrics").header("accept", accept).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["content-type"], media, "{accept}");
+        let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.lines().any(|line| line == kind), "{accept}: {text}");
+        assert_eq!(text.ends_with("# EOF\n"), media.starts_with("application/"), "{accept}: {text}");
     }
 }
 
@@ -97,6 +128,16 @@ async fn metrics_are_written_as_openmetrics() {
     let latency = metrics.histogram_family("api_latency_seconds", "Latency", &[0.1, 1.0]);
     latency.get_or_create(&labels("GET")).observe(0.5);
     metrics.histogram("fsync_seconds", "Syncs", &[1.0]).observe(2.0);
+    let tags: Tags<2> = [("code", 404u16.into()), ("method", "GET".into())];
+    metrics.counter_family("calls", "Calls").get_or_create(&tags).inc();
+    metrics.counter_family("calls", "Calls").get_or_create(&tags).inc();
+    metrics.gauge("calls", "Another sort").set(1);
+    let depth = metrics.readings("depth", "Depth of each queue");
+    depth.set(labels("a"), || 1.0);
+    depth.set(labels("a"), || 3.0);
+    depth.set(labels("b"), || 0.5);
+    metrics.readings("height_meters", "Height").set(Labels::new(), || 8.0);
+    metrics.growing_readings("events", "Events").set(labels("c"), || 9.0);
     let text = metrics.encode().unwrap();
     for line in [
         "# HELP scheduler_binds Pods bound.",
@@ -106,6 +147,12 @@ async fn metrics_are_written_as_openmetrics() {
         "api_objects{verb=\"LIST\"} 7",
         "api_latency_seconds_bucket{le=\"1.0\",verb=\"GET\"} 1",
         "fsync_seconds_bucket{le=\"1.0\"} 0",
+        "calls_total{code=\"404\",method=\"GET\"} 2",
+        "depth{verb=\"a\"} 3.0",
+        "depth{verb=\"b\"} 0.5",
+        "height_meters 8.0",
+        "events_total{verb=\"c\"} 9.0",
+        concat!("keelson_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "# TYPE process_cpu_seconds counter",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
@@ -145,4 +192,19 @@ async fn grpc_health_follows_the_latches() {
     drain.begin();
     assert_eq!(states.message().await.unwrap().map(status), Some(ServingStatus::NotServing));
     assert!(states.next().await.is_none(), "a drained watch ends");
+}
+
+#[tokio::test]
+async fn a_ready_check_is_no_reason_to_start_anew() {
+    let health = Health::new(Drain::new());
+    health.ready_check("server", || Err("it is away".into()));
+    assert!(!health.is_ready());
+    let router = health.router();
+    let (status, text) = get(&router, "/readyz").await;
+    assert!(status.is_server_error() && text.contains("[-]server failed: it is away"), "{text}");
+    for path in ["/livez", "/healthz"] {
+        assert_eq!(get(&router, path).await, (StatusCode::OK, "ok".into()), "{path}");
+    }
+    health.ready_check("server", || Ok(()));
+    assert_eq!(get(&router, "/readyz/server").await, (StatusCode::OK, "ok".into()));
 }

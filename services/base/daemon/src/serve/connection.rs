@@ -17,13 +17,15 @@ use hyper_util::server::conn::auto;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use super::first_byte::FirstByte;
+use super::throttle::Throttle;
 use crate::tasks::Drain;
-use crate::tls::Peer;
-use crate::trace::{self, Span, SpanKind, TraceContext, Tracer};
+use crate::tls::{HandshakeError, Peer, ServerTls};
+use crate::trace::{self, Tracer, rpc};
 
 /// Both ends of the connection a request came on; a request extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,8 @@ pub struct ConnectionInfo {
 /// What the connections of a port share.
 pub(super) struct Server {
     pub(super) http: auto::Builder<TokioExecutor>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<ServerTls>,
+    pub(super) refusals: Throttle,
     pub(super) router: axum::Router,
     pub(super) handshake_timeout: Duration,
     pub(super) first_byte_timeout: Duration,
@@ -54,14 +57,14 @@ struct Sender {
     peer: Option<Peer>,
 }
 
-/// A handshake that led nowhere.
+/// Why a client is not served.
 #[derive(Debug, thiserror::Error)]
-enum HandshakeError {
-    #[error("it took too long")]
+enum Refusal {
+    #[error("the TLS handshake took too long")]
     Slow,
     #[error(transparent)]
-    Refused(#[from] std::io::Error),
-    #[error("the client's certificate names nobody")]
+    Handshake(#[from] HandshakeError),
+    #[error("the peer's certificate names nobody: it has no common name")]
     Nameless,
 }
 
@@ -85,18 +88,37 @@ impl Server {
         let Some(acceptor) = &self.tls else {
             return self.requests(stream, Sender { info, peer: None }).await;
         };
-        let handshake = tokio::time::timeout(self.handshake_timeout, acceptor.accept(stream));
         // Draining: nobody waits for a client that has not even said who it is.
-        let stream = tokio::select! {
-            stream = handshake => stream.map_err(|_| HandshakeError::Slow)?.map_err(HandshakeError::Refused)?,
+        let shaken = tokio::select! {
+            shaken = self.shake_hands(acceptor, stream) => shaken,
             () = self.drain.signaled() => return Ok(()),
         };
-        let certificate = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
-        let peer = match certificate {
-            Some(certificate) => Some(Peer::from_certificate(certificate).ok_or(HandshakeError::Nameless)?),
-            None => None,
-        };
+        let (stream, peer) = shaken.inspect_err(|refusal| self.tell(refusal, remote))?;
         self.requests(stream, Sender { info, peer }).await
+    }
+
+    /// Learns who a client is.
+    async fn shake_hands(
+        &self,
+        tls: &ServerTls,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Option<Peer>), Refusal> {
+        let handshake = tokio::time::timeout(self.handshake_timeout, tls.accept(stream));
+        let stream = handshake.await.map_err(|_| Refusal::Slow)??;
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
+        let peer = certificate.map(|it| Peer::from_certificate(it).ok_or(Refusal::Nameless)).transpose()?;
+        Ok((stream, peer))
+    }
+
+    /// A client with a wrong certificate does not know what is wrong with it as well as we do. Whoever does not even
+    /// speak TLS is a stranger, and nobody's concern.
+    fn tell(&self, refusal: &Refusal, remote: SocketAddr) {
+        if matches!(refusal, Refusal::Slow | Refusal::Handshake(HandshakeError::Io(_))) {
+            return;
+        }
+        if let Some(held_back) = self.refusals.admit(Instant::now()) {
+            tracing::warn!(%remote, more_since_the_last = held_back, "refused a client: {refusal}");
+        }
     }
 
     async fn requests<I>(
@@ -129,29 +151,11 @@ impl Server {
             extensions.insert(peer);
         }
         let context = trace::extract(request.headers());
-        let span = self.span(context, &request);
+        let span = rpc::server(&self.tracer, context, &request);
         let response = self.router.clone().oneshot(request.map(Body::new));
         let response = AssertUnwindSafe(span.instrument(response)).catch_unwind();
         // The panic hook has already written where; the client learns only that it was our fault.
         self.tracer.scope(context, response).await.unwrap_or_else(|_| Ok(internal_error()))
-    }
-
-    /// The span of a request: below the caller's, or the root of a new trace. It ends when the response begins.
-    fn span(&self, context: Option<TraceContext>, request: &Request<Incoming>) -> Span {
-        if !self.tracer.is_on() {
-            return Span::none();
-        }
-        let span = match context {
-            Some(context) => self.tracer.child_of("request", context),
-            None => self.tracer.root("request"),
-        };
-        let mut span = span.kind(SpanKind::Server);
-        if span.is_recording() {
-            span.attribute("http.request.method", request.method().to_string());
-            // Not the query, which may hold a token.
-            span.attribute("url.path", request.uri().path().to_owned());
-        }
-        span
     }
 }
 

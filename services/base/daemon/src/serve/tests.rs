@@ -31,7 +31,7 @@ use tower::service_fn;
 
 use super::*;
 use crate::admin::Health;
-use crate::tls::{ALPN_ANY_HTTP, ClientAuth, Identity, Peer, Pki, San, Subject, Usage};
+use crate::tls::{ALPN_ANY_HTTP, ClientAuth, Identity, LiveIdentity, Peer, Pki, San, Subject, Usage};
 use crate::trace::{self, SpanRecord, SpanSink, TraceContext};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -74,7 +74,8 @@ impl Fixture {
         // Knows our authority, but is not known to it.
         let stranger = Identity { ca_pem: admin.ca_pem.clone(), ..foreign };
         let server = pki.issue("server", Subject::new("server"), Usage::Server, &[], DAY).unwrap();
-        let tls = client_auth.map(|auth| server.server_config(auth, &ALPN_ANY_HTTP).unwrap());
+        let server = LiveIdentity::from(server);
+        let tls = client_auth.map(|auth| server.server_tls(auth, &ALPN_ANY_HTTP).unwrap());
         let listener = Listener::bind(LOCALHOST, "listen").await.unwrap();
         let address = listener.local_addr();
         let served = tokio::spawn(serve(listener, tls, router, drain.clone(), options));

@@ -141,4 +141,10 @@ async fn tasks_inherit_the_tracer_but_no_context() {
         })
         .await;
     assert_eq!(rx.await.unwrap(), (true, None));
+
+    let (tx, rx) = oneshot::channel();
+    service.traced(Tracer::off()).spawn("t", async move { tx.send(trace::tracer().is_on()).unwrap() });
+    assert!(!rx.await.unwrap(), "the same tasks, traced by somebody else");
+    assert!(service.tracer().is_on());
+    tasks.join(Duration::from_secs(1)).await.unwrap();
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
@@ -14,45 +13,15 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 
-use super::{Peer, TlsError};
+use super::validity::{Age, Validity};
+use super::{Peer, San, Subject, TlsError, Usage};
 
-/// Certificates begin to be valid this long before they are made, for peers whose clocks are behind.
+/// Certificates begin to be valid this long before they are made, for peers whose clocks are behind; short-lived ones
+/// by a tenth of their life.
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// An authority serves ten years.
 const CA_VALIDITY: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// The object identifier of an organization name (X.520).
-const ORGANIZATION_OID: [u64; 4] = [2, 5, 4, 10];
-
-/// Whom a certificate names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subject {
-    /// The common name; for a client its user name.
-    pub common_name: String,
-    /// The organizations; for a client its groups. Two at most.
-    pub organizations: Vec<String>,
-}
-
-/// What a certificate may be presented as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Usage {
-    /// By a server to its clients.
-    Server,
-    /// By a client to its servers.
-    Client,
-    /// By either.
-    Both,
-}
-
-/// A name or address that a server is reached by (subject alternative name).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum San {
-    /// An IP address.
-    Ip(IpAddr),
-    /// A DNS name.
-    Dns(String),
-}
 
 /// Everything a certificate should say.
 #[derive(Debug)]
@@ -64,90 +33,36 @@ pub(super) struct Wanted {
 
 /// Why a certificate on disk is not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stale {
+pub enum Stale {
+    /// Certificate or key cannot be read.
     Unreadable,
+    /// It is not of this authority.
     ForeignAuthority,
+    /// It begins later: the clock went back since it was made.
     NotYetValid,
+    /// It is in the last third of its life, or beyond.
     Aging,
+    /// It names somebody else.
     OtherSubject,
+    /// It may be presented by others than it should.
     OtherUsage,
+    /// It is good for other names and addresses.
     OtherNames,
+    /// The key is another certificate's.
     OtherKey,
-}
-
-// === impl Subject ===
-
-impl Subject {
-    /// A subject without organizations.
-    pub fn new(common_name: impl Into<String>) -> Self {
-        Self { common_name: common_name.into(), organizations: Vec::new() }
-    }
-
-    /// A subject with one organization.
-    pub fn in_organization(common_name: impl Into<String>, organization: impl Into<String>) -> Self {
-        Self { common_name: common_name.into(), organizations: vec![organization.into()] }
-    }
-
-    fn to_dn(&self) -> Result<DistinguishedName, TlsError> {
-        let mut dn = DistinguishedName::new();
-        // rcgen keeps one value per type, so the second organization comes under the same identifier in disguise.
-        let types = [DnType::OrganizationName, DnType::CustomDnType(ORGANIZATION_OID.to_vec())];
-        if self.organizations.len() > types.len() {
-            return Err(TlsError::TooManyOrganizations(self.organizations.len()));
-        }
-        for (dn_type, organization) in types.into_iter().zip(&self.organizations) {
-            dn.push(dn_type, organization);
-        }
-        dn.push(DnType::CommonName, &self.common_name);
-        Ok(dn)
-    }
-}
-
-// === impl Usage ===
-
-impl Usage {
-    /// Whether a server may present it.
-    pub fn is_server(self) -> bool {
-        self != Self::Client
-    }
-
-    /// Whether a client may present it.
-    pub fn is_client(self) -> bool {
-        self != Self::Server
-    }
-}
-
-// === impl San ===
-
-impl FromStr for San {
-    type Err = std::convert::Infallible;
-
-    /// An address if it looks like one, else a DNS name.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text.parse().map_or_else(|_| Self::Dns(text.to_owned()), Self::Ip))
-    }
-}
-
-impl From<IpAddr> for San {
-    fn from(address: IpAddr) -> Self {
-        Self::Ip(address)
-    }
-}
-
-impl fmt::Display for San {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Dns(name) => name.fmt(f),
-        }
-    }
 }
 
 // === impl Wanted ===
 
 impl Wanted {
-    /// How to make it, valid from about `now` for `validity`.
-    pub(super) fn params(&self, now: SystemTime, validity: Duration) -> Result<CertificateParams, TlsError> {
+    /// How to make it, valid from about `now` for `validity`, but not beyond its authority's `end`, in seconds since
+    /// 1970: nobody would believe it then.
+    pub(super) fn params(
+        &self,
+        now: SystemTime,
+        validity: Duration,
+        end: i64,
+    ) -> Result<CertificateParams, TlsError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = self.subject.to_dn()?;
         params.use_authority_key_identifier_extension = true;
@@ -163,8 +78,29 @@ impl Wanted {
             San::Dns(name) => name.as_str().try_into().map(SanType::DnsName).map_err(TlsError::issue(name)),
         };
         params.subject_alt_names = self.sans.iter().map(san_type).collect::<Result<_, _>>()?;
-        set_validity(&mut params, now, validity);
+        let end = UNIX_EPOCH + Duration::from_secs(u64::try_from(end).unwrap_or_default());
+        set_validity(&mut params, now, validity.min(end.duration_since(now).unwrap_or_default()));
         Ok(params)
+    }
+
+    /// The same, good for the names in `certificate` as well, if that is an earlier one of `authority` for the same
+    /// subject.
+    pub(super) fn with_names_of(mut self, certificate: &[u8], authority: &X509Certificate<'_>) -> Self {
+        if let Ok((_, found)) = X509Certificate::from_der(certificate)
+            && is_signed_by(&found, authority)
+            && self.is_for(&found)
+            && let Ok(names) = sans_of(&found)
+        {
+            self.sans.extend(names);
+        }
+        self
+    }
+
+    fn is_for(&self, found: &X509Certificate<'_>) -> bool {
+        Peer::from_name(found.subject()).is_some_and(|subject| {
+            (&subject.common_name, &subject.organizations)
+                == (&self.subject.common_name, &self.subject.organizations)
+        })
     }
 
     /// Whether `certificate` with `key` says exactly this, comes from `authority` and lasts for more than a third of
@@ -177,16 +113,15 @@ impl Wanted {
         now: SystemTime,
     ) -> Result<(), Stale> {
         let (_, found) = X509Certificate::from_der(certificate).map_err(|_| Stale::Unreadable)?;
-        if found.issuer() != authority.subject()
-            || found.verify_signature(Some(authority.public_key())).is_err()
-        {
+        if !is_signed_by(&found, authority) {
             return Err(Stale::ForeignAuthority);
         }
-        check_validity(&found, now)?;
-        let subject = Peer::from_name(found.subject()).ok_or(Stale::Unreadable)?;
-        if (&subject.common_name, &subject.organizations)
-            != (&self.subject.common_name, &self.subject.organizations)
-        {
+        match Validity::of(&found).age(now) {
+            Age::NotYetValid => return Err(Stale::NotYetValid),
+            Age::Aging | Age::Expired => return Err(Stale::Aging),
+            Age::Fresh => {}
+        }
+        if !self.is_for(&found) {
             return Err(Stale::OtherSubject);
         }
         if usage_of(&found)? != Some(self.usage) {
@@ -199,6 +134,23 @@ impl Wanted {
             return Err(Stale::OtherKey);
         }
         Ok(())
+    }
+}
+
+// === impl Stale ===
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "it cannot be read",
+            Self::ForeignAuthority => "it is of another authority",
+            Self::NotYetValid => "it is not valid yet",
+            Self::Aging => "it is in the last third of its life",
+            Self::OtherSubject => "it names somebody else",
+            Self::OtherUsage => "it has another usage",
+            Self::OtherNames => "it has other names",
+            Self::OtherKey => "its key is another certificate's",
+        })
     }
 }
 
@@ -223,37 +175,26 @@ pub(super) fn check_ca(certificate: &[u8], key: &KeyPair, now: SystemTime) -> Re
     if !is_key_of(key, &found) {
         return Err("certificate and key do not belong together");
     }
-    if seconds(now) >= found.validity().not_after.timestamp() {
-        return Err("it has expired");
+    match Validity::of(&found).age(now) {
+        Age::NotYetValid => Err("it is not valid yet: this host's clock is behind"),
+        Age::Expired => Err("it has expired"),
+        Age::Fresh | Age::Aging => Ok(()),
     }
-    Ok(())
 }
 
 fn set_validity(params: &mut CertificateParams, now: SystemTime, validity: Duration) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    params.not_before = epoch + now.saturating_sub(CLOCK_SKEW);
+    params.not_before = epoch + now.saturating_sub(CLOCK_SKEW.min(validity / 10));
     params.not_after = epoch + (now + validity);
 }
 
-fn check_validity(found: &X509Certificate<'_>, now: SystemTime) -> Result<(), Stale> {
-    let now = seconds(now);
-    let (begin, end) = (found.validity().not_before.timestamp(), found.validity().not_after.timestamp());
-    if now < begin {
-        return Err(Stale::NotYetValid);
-    }
-    if (end - now) * 3 <= end - begin {
-        return Err(Stale::Aging);
-    }
-    Ok(())
+/// Whether `authority` has signed a certificate.
+pub(super) fn is_signed_by(found: &X509Certificate<'_>, authority: &X509Certificate<'_>) -> bool {
+    found.issuer() == authority.subject() && found.verify_signature(Some(authority.public_key())).is_ok()
 }
 
-fn seconds(time: SystemTime) -> i64 {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
-}
-
-fn is_key_of(key: &KeyPair, certificate: &X509Certificate<'_>) -> bool {
+pub(super) fn is_key_of(key: &KeyPair, certificate: &X509Certificate<'_>) -> bool {
     key.public_key_raw() == certificate.public_key().subject_public_key.data.as_ref()
 }
 

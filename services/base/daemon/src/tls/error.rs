@@ -24,6 +24,38 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Certificate and key are not of one pair.
+    #[error(
+        "the key {} is not that of the certificate {}: make a new pair with `keelson pki`, or copy both again",
+        key.display(), cert.display()
+    )]
+    Mismatch {
+        /// The certificate.
+        cert: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// The certificate to present is not valid any more.
+    #[error("the certificate {} expired at {since}: renew it with `keelson pki`", path.display())]
+    Expired {
+        /// The certificate.
+        path: PathBuf,
+        /// When its life ended.
+        since: String,
+    },
+    /// The certificate to present is not valid yet.
+    #[error(
+        "the certificate {} is not valid yet, but from {from} on, and here it is {now}: set this host's clock right",
+        path.display()
+    )]
+    NotYetValid {
+        /// The certificate.
+        path: PathBuf,
+        /// When its life begins.
+        from: String,
+        /// This host's time.
+        now: String,
+    },
     /// The authority on disk is damaged. It is never replaced silently, since every client trusts it.
     #[error(
         "the certificate authority {} is not usable: {reason}; restore ca.crt and ca.key, or remove both \

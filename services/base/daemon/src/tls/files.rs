@@ -26,32 +26,53 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, TlsError> {
     }
 }
 
-/// Replaces a file in one step and makes that durable. Needs the directory's [`lock`].
-pub(super) fn write(path: &Path, text: &str, mode: Mode) -> Result<(), TlsError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let bits = match mode {
-        Mode::Public => 0o644,
-        Mode::Secret => 0o600,
-    };
-    let replace = || {
-        // What a crash left behind may have another mode.
-        if let Err(error) = fs::remove_file(&temporary)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(bits).open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        match path.parent() {
-            Some(dir) => File::open(dir)?.sync_all(),
-            None => Ok(()),
-        }
-    };
-    replace().map_err(TlsError::file("write", path))
+/// A file's new content, written beside it and durable, but not in its place yet.
+pub(super) struct Draft {
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// Writes what is to become the file `path`. Needs the directory's [`lock`].
+    pub(super) fn write(path: &Path, text: &str, mode: Mode) -> Result<Self, TlsError> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
+        let bits = match mode {
+            Mode::Public => 0o644,
+            Mode::Secret => 0o600,
+        };
+        let write = || {
+            // What a crash left behind may have another mode.
+            if let Err(error) = fs::remove_file(&temporary)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(bits).open(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        };
+        write().map_err(TlsError::file("write", path))?;
+        Ok(Self { temporary, path: path.to_owned() })
+    }
+
+    /// Replaces the file in one step.
+    pub(super) fn publish(self) -> Result<(), TlsError> {
+        fs::rename(&self.temporary, &self.path).map_err(TlsError::file("write", &self.path))
+    }
+}
+
+/// Replaces a key and its certificate, durably. Each is replaced in one step, and the two directly after one another:
+/// a reader that falls between them sees that they do not match, and reads again.
+pub(super) fn write_pair(key: (&Path, &str), cert: (&Path, &str)) -> Result<(), TlsError> {
+    let drafts = [Draft::write(key.0, key.1, Mode::Secret)?, Draft::write(cert.0, cert.1, Mode::Public)?];
+    // The key first: alone, it is what a crash left of a first start.
+    drafts.into_iter().try_for_each(Draft::publish)?;
+    let sync = |dir: &Path| File::open(dir)?.sync_all();
+    cert.0.parent().map_or(Ok(()), sync).map_err(TlsError::file("write", cert.0))
 }
 
 /// Keeps other processes from writing in `dir` until dropped.

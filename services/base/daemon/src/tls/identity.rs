@@ -3,13 +3,19 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::{TlsError, files, provider};
+
+/// How often, and how far apart, a certificate is read whose key does not match.
+const ATTEMPTS: u32 = 5;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A certificate, its key, and the authorities whose peers it trusts.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +43,21 @@ pub enum ClientAuth {
 
 impl Identity {
     /// Reads an identity issued elsewhere. Without `ca` no peer is trusted.
+    ///
+    /// If key and certificate do not match, somebody may be replacing them just now: this blocks for up to half a
+    /// second to see whether they do then.
     pub fn from_files(cert: &Path, key: &Path, ca: Option<&Path>) -> Result<Self, TlsError> {
+        for _ in 0..ATTEMPTS {
+            match Self::from_files_once(cert, key, ca) {
+                Err(TlsError::Mismatch { .. }) => std::thread::sleep(ATTEMPT_PAUSE),
+                read => return read,
+            }
+        }
+        Self::from_files_once(cert, key, ca)
+    }
+
+    /// The same without a second look.
+    pub(super) fn from_files_once(cert: &Path, key: &Path, ca: Option<&Path>) -> Result<Self, TlsError> {
         let read = |path: &Path| {
             let missing =
                 || TlsError::BadFile { path: path.to_owned(), reason: "it does not exist".to_owned() };
@@ -52,8 +72,15 @@ impl Identity {
             let path = path.to_owned();
             move |error: TlsError| TlsError::BadFile { path, reason: error.to_string() }
         };
-        identity.certificates().map_err(bad(cert))?;
-        identity.key().map_err(bad(key))?;
+        let chain = identity.certificates().map_err(bad(cert))?;
+        let private = identity.key().map_err(bad(key))?;
+        match CertifiedKey::from_der(chain, private, &provider()) {
+            Ok(_) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                return Err(TlsError::Mismatch { cert: cert.to_owned(), key: key.to_owned() });
+            }
+            Err(error) => return Err(bad(key)(config(error))),
+        }
         if let Some(ca) = ca {
             identity.roots().map_err(bad(ca))?;
         }
@@ -82,6 +109,10 @@ impl Identity {
             }
         };
         let mut server = builder.with_single_cert(self.certificates()?, self.key()?).map_err(config)?;
+        // A resumed session would skip the look at the client's certificate, which may have expired, or its authority
+        // been replaced, since.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
         server.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Arc::new(server))
     }

@@ -1,3 +1,6 @@
+mod handshakes;
+mod renewal;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-use super::certificate::{Stale, Wanted};
+use super::certificate::Wanted;
 use super::*;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -34,6 +34,12 @@ impl TraceContext {
         Self { span: random_span(), ..self }
     }
 
+    /// The same, saying that the trace is not recorded.
+    #[must_use]
+    pub fn unsampled(self) -> Self {
+        Self { flags: TraceFlags::default(), ..self }
+    }
+
     /// Reads a `traceparent` header; `None` if it breaks the W3C grammar in any way, as the standard demands.
     ///
     /// Versions after 00 may append fields, which are ignored. Flags other than "sampled" are dropped, since a

@@ -1,14 +1,15 @@
 //! A named stretch of work in a trace, and the seam through which finished spans leave the process.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use futures::future::Either;
 use opentelemetry::trace::{SpanId, SpanKind};
 use opentelemetry::{KeyValue, Value};
 
-use super::{CURRENT, Current, TraceContext};
+use super::{CURRENT, Current, TraceContext, Tracer};
 
 /// Where finished spans go. The one seam to exporters: `record` must neither block nor fail, so an exporter queues
 /// (bounded) and drops what it cannot take.
@@ -20,8 +21,8 @@ pub trait SpanSink: Send + Sync + 'static {
 /// A finished span.
 #[derive(Clone, Debug)]
 pub struct SpanRecord {
-    /// What was done, a constant such as `store.commit`; details belong in `attributes`.
-    pub name: &'static str,
+    /// What was done, such as `store commit`; details belong in `attributes`.
+    pub name: Cow<'static, str>,
     /// The span's own ids.
     pub context: TraceContext,
     /// The span it was part of; `None` for the root of a trace.
@@ -40,74 +41,23 @@ pub struct SpanRecord {
     pub error: Option<String>,
 }
 
-/// Where the spans of one service go; off by default. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Tracer {
-    sink: Option<Arc<dyn SpanSink>>,
-}
-
 /// A stretch of work that is recorded when dropped; inert if tracing is off.
 #[derive(Default)]
 pub struct Span {
     active: Option<Box<Active>>,
+    /// Of a span that is not recorded: what to hand on all the same.
+    passing: Option<TraceContext>,
 }
 
 struct Active {
     record: SpanRecord,
-    sink: Arc<dyn SpanSink>,
+    tracer: Tracer,
+    /// Details that the work inside has added.
+    notes: Notes,
 }
 
-// === impl Tracer ===
-
-impl Tracer {
-    /// Records nothing; contexts from outside are still handed on.
-    pub fn off() -> Self {
-        Self::default()
-    }
-
-    /// Records into `sink`.
-    pub fn new(sink: Arc<dyn SpanSink>) -> Self {
-        Self { sink: Some(sink) }
-    }
-
-    /// Whether spans are recorded at all.
-    pub fn is_on(&self) -> bool {
-        self.sink.is_some()
-    }
-
-    /// Runs `future` on behalf of `context`, with this tracer.
-    pub fn scope<F: Future>(
-        &self,
-        context: Option<TraceContext>,
-        future: F,
-    ) -> impl Future<Output = F::Output> + use<F> {
-        CURRENT.scope(Current { context, tracer: self.clone() }, future)
-    }
-
-    /// The first span of a new trace.
-    pub fn root(&self, name: &'static str) -> Span {
-        match &self.sink {
-            Some(sink) => Span::start(name, TraceContext::root(), None, sink),
-            None => Span::none(),
-        }
-    }
-
-    /// A span of `parent`'s trace, for instance of the write that caused the work; inert if that trace is not sampled.
-    pub fn child_of(&self, name: &'static str, parent: TraceContext) -> Span {
-        match &self.sink {
-            Some(sink) if parent.is_sampled() => {
-                Span::start(name, parent.child(), Some(parent.span_id()), sink)
-            }
-            _ => Span::none(),
-        }
-    }
-}
-
-impl fmt::Debug for Tracer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracer").field("on", &self.is_on()).finish()
-    }
-}
+/// Where the work inside a span adds details to it.
+pub(super) type Notes = Arc<Mutex<Vec<KeyValue>>>;
 
 // === impl Span ===
 
@@ -117,14 +67,20 @@ impl Span {
         Self::default()
     }
 
+    /// A span that records nothing and hands `context` on.
+    pub(super) fn passing(context: TraceContext) -> Self {
+        Self { active: None, passing: Some(context) }
+    }
+
     /// Whether anything is recorded; ask before computing a costly attribute.
     pub fn is_recording(&self) -> bool {
         self.active.is_some()
     }
 
-    /// The span's own context, to hand on with what it causes.
+    /// What to hand on with what this span causes: the span's own context, or, of one that is not recorded, its
+    /// parent's.
     pub fn context(&self) -> Option<TraceContext> {
-        self.active.as_ref().map(|active| active.record.context)
+        self.active.as_ref().map(|active| active.record.context).or(self.passing)
     }
 
     /// Adds a detail. Never a secret.
@@ -150,6 +106,15 @@ impl Span {
         self
     }
 
+    /// Says that the work began at `start`, before there was a span for it.
+    #[must_use]
+    pub fn since(mut self, start: SystemTime) -> Self {
+        if let Some(active) = &mut self.active {
+            active.record.start = start;
+        }
+        self
+    }
+
     /// Marks the work as failed.
     pub fn error(&mut self, what: impl fmt::Display) {
         if let Some(active) = &mut self.active {
@@ -157,31 +122,74 @@ impl Span {
         }
     }
 
+    /// Records a span for work inside this one that began and ended when it is told.
+    pub fn record_child(&self, name: &'static str, start: SystemTime, end: SystemTime) {
+        if let Some(active) = &self.active {
+            active.tracer.child_of(name, active.record.context).since(start).end_at(end);
+        }
+    }
+
     /// Runs `work` with this span as the current one.
     pub fn in_scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        match &self.active {
-            Some(active) => CURRENT.sync_scope(active.current(), work),
+        match self.current() {
+            Some(current) => CURRENT.sync_scope(current, work),
             None => work(),
+        }
+    }
+
+    /// Runs `future` with this span as the current one; the span goes on afterwards.
+    pub fn around<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        match self.current() {
+            Some(current) => Either::Right(CURRENT.scope(current, future)),
+            None => Either::Left(future),
         }
     }
 
     /// Runs `future` with this span as the current one; the span ends with the future, also when that is dropped.
     pub fn instrument<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
-        let Some(active) = &self.active else {
+        let Some(current) = self.current() else {
             return Either::Left(future);
         };
-        let scoped = CURRENT.scope(active.current(), future);
+        let scoped = CURRENT.scope(current, future);
         Either::Right(async move {
             let _span = self;
             scoped.await
         })
     }
 
-    fn start(
-        name: &'static str,
+    /// The same for work that may fail: what goes wrong is noted in the span.
+    pub fn instrument_result<T, E, F>(mut self, future: F) -> impl Future<Output = Result<T, E>>
+    where
+        E: fmt::Display,
+        F: Future<Output = Result<T, E>>,
+    {
+        let Some(current) = self.current() else {
+            return Either::Left(future);
+        };
+        let scoped = CURRENT.scope(current, future);
+        Either::Right(async move {
+            let result = scoped.await;
+            if let Err(error) = &result {
+                self.error(error);
+            }
+            result
+        })
+    }
+
+    /// The span ends at `end`, which is past.
+    pub(super) fn end_at(mut self, end: SystemTime) -> Option<TraceContext> {
+        let mut active = self.active.take()?;
+        active.record.end = end;
+        let context = active.record.context;
+        active.finish();
+        Some(context)
+    }
+
+    pub(super) fn start(
+        name: Cow<'static, str>,
         context: TraceContext,
         parent: Option<SpanId>,
-        sink: &Arc<dyn SpanSink>,
+        tracer: Tracer,
     ) -> Self {
         let now = SystemTime::now();
         let record = SpanRecord {
@@ -195,23 +203,37 @@ impl Span {
             links: Vec::new(),
             error: None,
         };
-        Self { active: Some(Box::new(Active { record, sink: sink.clone() })) }
+        Self { active: Some(Box::new(Active { record, tracer, notes: Notes::default() })), passing: None }
+    }
+
+    /// What a task inside this span knows; `None` if it stays as it is.
+    fn current(&self) -> Option<Current> {
+        match (&self.active, self.passing) {
+            (Some(active), _) => Some(Current {
+                context: Some(active.record.context),
+                tracer: active.tracer.clone(),
+                notes: Some(active.notes.clone()),
+            }),
+            (None, Some(context)) => {
+                Some(Current { context: Some(context), tracer: super::tracer(), notes: None })
+            }
+            (None, None) => None,
+        }
     }
 }
 
 impl Drop for Span {
     fn drop(&mut self) {
-        if let Some(active) = self.active.take() {
-            let Active { mut record, sink } = *active;
-            record.end = SystemTime::now();
-            sink.record(record);
+        if let Some(mut active) = self.active.take() {
+            active.record.end = SystemTime::now();
+            active.finish();
         }
     }
 }
 
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.active.as_ref().map(|active| active.record.name);
+        let name = self.active.as_ref().map(|active| &active.record.name);
         f.debug_struct("Span").field("name", &name).field("context", &self.context()).finish()
     }
 }
@@ -219,7 +241,9 @@ impl fmt::Debug for Span {
 // === impl Active ===
 
 impl Active {
-    fn current(&self) -> Current {
-        Current { context: Some(self.record.context), tracer: Tracer::new(self.sink.clone()) }
+    fn finish(self) {
+        let Self { mut record, tracer, notes } = self;
+        record.attributes.append(&mut notes.lock().unwrap_or_else(PoisonError::into_inner));
+        tracer.record(record);
     }
 }

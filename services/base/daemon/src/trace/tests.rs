@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue};
 
@@ -104,16 +105,19 @@ async fn spans_nest_and_are_recorded_when_they_end() {
                 inner.attribute("pods", 3_i64);
                 inner.link(cause);
                 inner.error("no node fits");
+                annotate("told.to", "outer");
+                inner.in_scope(|| annotate("told.to", "inner"));
                 inner.in_scope(|| assert_eq!(current(), inner.context()));
             }),
         )
         .await;
     let spans = sink.0.lock().unwrap();
     let [inner, outer] = spans.as_slice() else { panic!("{spans:?}") };
-    assert_eq!((inner.name, outer.name), ("inner", "outer"));
+    assert_eq!((inner.name.as_ref(), outer.name.as_ref()), ("inner", "outer"));
     assert_eq!(inner.parent, Some(outer.context.span_id()));
     assert_eq!(inner.context.trace_id(), outer.context.trace_id());
-    assert_eq!(inner.attributes, [KeyValue::new("pods", 3_i64)]);
+    assert_eq!(inner.attributes, [KeyValue::new("pods", 3_i64), KeyValue::new("told.to", "inner")]);
+    assert_eq!(outer.attributes, [KeyValue::new("told.to", "outer")]);
     assert_eq!(inner.links, [cause]);
     assert_eq!(inner.error.as_deref(), Some("no node fits"));
     assert_eq!((outer.parent, &outer.kind), (None, &SpanKind::Server));
@@ -125,11 +129,120 @@ async fn nothing_is_recorded_without_context_sink_or_sampling() {
     let (sink, tracer) = collecting();
     let unsampled = TraceContext::parse(&VALID.replace("-01", "-00")).unwrap();
     tracer.scope(None, async { assert!(!span("no context").is_recording()) }).await;
-    tracer.scope(Some(unsampled), async { assert!(!span("not sampled").is_recording()) }).await;
+    tracer
+        .scope(Some(unsampled), async {
+            assert!(!span("not sampled").is_recording());
+            assert!(!rpc::client("keelson.v1.Pods", "Get").is_recording());
+        })
+        .await;
+    for below in [tracer.child_of("not sampled", unsampled), tracer.reaction("not sampled", unsampled.into())]
+    {
+        assert_eq!((below.is_recording(), below.context()), (false, Some(unsampled)));
+    }
+    assert_eq!(tracer.reaction("late", Cause::from(unsampled).late()).context(), None);
     assert!(sink.0.lock().unwrap().is_empty());
 
     let context = TraceContext::root();
     let through = scope(Some(context), span("no sink").instrument(async { current() })).await;
     assert_eq!(through, Some(context), "a foreign context is handed on untouched");
     assert!(!Tracer::off().root("off").is_recording());
+}
+
+#[tokio::test]
+async fn of_the_traces_that_begin_here_a_share_is_recorded_and_the_others_say_that_they_are_not() {
+    let (sink, _) = collecting();
+    let never = Tracer::sampling(sink.clone(), 0.0);
+    let context = never.root("root").instrument(async { current() }).await.unwrap();
+    assert!(!context.is_sampled());
+    let some = Tracer::sampling(sink.clone(), 0.25);
+    (0..1000).for_each(|_| drop(some.root("root")));
+    let recorded = sink.0.lock().unwrap().len();
+    assert!((100..450).contains(&recorded), "{recorded}");
+    assert!(never.child_of("whose parent was chosen elsewhere", TraceContext::root()).is_recording());
+}
+
+#[test]
+fn a_first_reaction_continues_the_trace_and_a_late_one_links_to_it() {
+    let (sink, tracer) = collecting();
+    let writer = TraceContext::root();
+    let learnt = SystemTime::now() - Duration::from_millis(5);
+    let first = Cause::received(&Cause::encode(writer, learnt)).unwrap();
+    drop(tracer.reaction("schedule", first));
+    drop(tracer.reaction("schedule", first.late()));
+    let listed = Cause::listed(&writer.to_bytes()).unwrap();
+    drop(tracer.reaction("schedule", listed));
+    drop(tracer.reaction("schedule", writer.into()));
+    let spans = sink.0.lock().unwrap();
+    let [delivery, child, late, listed, untimed] = spans.as_slice() else { panic!("{spans:?}") };
+    assert_eq!((delivery.name.as_ref(), delivery.parent), ("watch delivery", Some(writer.span_id())));
+    let took = delivery.end.duration_since(delivery.start).unwrap();
+    assert!((5..1000).contains(&took.as_millis()), "{took:?}");
+    assert_eq!(first.received_at(), Some(delivery.end));
+    assert_eq!(child.parent, Some(delivery.context.span_id()));
+    assert_eq!(child.context.trace_id(), writer.trace_id());
+    for late in [late, listed] {
+        assert_eq!((late.parent, late.links.as_slice()), (None, [writer].as_slice()));
+        assert_ne!(late.context.trace_id(), writer.trace_id());
+    }
+    assert_eq!(untimed.parent, Some(writer.span_id()));
+}
+
+#[test]
+fn what_frames_and_lists_carry_is_read_or_ignored() {
+    let writer = TraceContext::root();
+    let ahead = SystemTime::now() + Duration::from_secs(60);
+    let skewed = Cause::received(&Cause::encode(writer, ahead)).unwrap();
+    assert!(
+        skewed.delivery().is_some_and(|(sent, received)| sent <= received),
+        "news does not arrive before it is sent"
+    );
+    assert_eq!(Cause::received(&writer.to_bytes()), Some(writer.into()));
+    let unsampled = Cause::received(&Cause::encode(writer.unsampled(), ahead)).unwrap();
+    assert_eq!(unsampled, writer.unsampled().into());
+    let frame = Cause::encode(writer, ahead);
+    for bad in [&[][..], &frame[..24], &frame[..26], &[0; 33], &[frame.as_slice(), &[0]].concat()] {
+        assert_eq!(Cause::received(bad), None, "{bad:?}");
+    }
+    assert!(Cause::listed(&frame).is_some_and(Cause::is_late));
+    assert_eq!(Cause::listed(&[]), None);
+}
+
+#[tokio::test]
+async fn calls_are_named_after_their_methods() {
+    let (sink, tracer) = collecting();
+    let context = TraceContext::root();
+    let request = |kind: &str| {
+        http::Request::post("/keelson.v1.Pods/Create").header("content-type", kind).body(()).unwrap()
+    };
+    drop(rpc::server(&tracer, Some(context), &request("application/grpc+proto")));
+    tracer.scope(Some(context), async { drop(rpc::client("keelson.v1.Pods", "Get")) }).await;
+    drop(rpc::root(&tracer, "keelson.v1.Pods", "Delete"));
+    for none in [
+        rpc::server(&tracer, None, &request("application/grpc")),
+        rpc::server(&tracer, Some(context), &request("application/json")),
+        rpc::server(&tracer, Some(context.unsampled()), &request("application/grpc")),
+        rpc::root(&Tracer::off(), "keelson.v1.Pods", "Delete"),
+    ] {
+        assert!(!none.is_recording());
+    }
+    let spans = sink.0.lock().unwrap();
+    let seen: Vec<_> =
+        spans.iter().map(|span| (span.name.as_ref(), span.kind.clone(), span.parent)).collect();
+    let parent = Some(context.span_id());
+    assert_eq!(
+        seen,
+        [
+            ("keelson.v1.Pods/Create", SpanKind::Server, parent),
+            ("keelson.v1.Pods/Get", SpanKind::Client, parent),
+            ("keelson.v1.Pods/Delete", SpanKind::Server, None)
+        ]
+    );
+    assert_eq!(
+        spans[0].attributes,
+        [
+            KeyValue::new("rpc.system", "grpc"),
+            KeyValue::new("rpc.service", "keelson.v1.Pods"),
+            KeyValue::new("rpc.method", "Create")
+        ]
+    );
 }

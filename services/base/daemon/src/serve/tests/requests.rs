@@ -96,7 +96,7 @@ async fn header_lists_may_have_256_kib() {
 }
 
 #[tokio::test]
-async fn requests_run_in_their_callers_trace() {
+async fn requests_run_in_their_callers_trace_and_grpc_calls_are_spans_of_it() {
     #[derive(Default)]
     struct Collected(Mutex<Vec<SpanRecord>>);
     impl SpanSink for Collected {
@@ -108,30 +108,31 @@ async fn requests_run_in_their_callers_trace() {
     let caller = TraceContext::root();
     let sink = Arc::new(Collected::default());
     let on = Tracer::new(sink.clone());
-    for (tracer, header) in
-        [(Tracer::off(), None), (Tracer::off(), Some(caller)), (on.clone(), None), (on, Some(caller))]
-    {
-        let options = Options { tracer: tracer.clone(), ..Options::default() };
-        let fixture = Fixture::new(None, Router::new().route("/trace", get(current)), options).await;
+    for (tracer, header, kind, recorded) in [
+        (Tracer::off(), None, "application/grpc", false),
+        (Tracer::off(), Some(caller), "application/grpc", false),
+        (on.clone(), None, "application/grpc", false),
+        (on.clone(), Some(caller), "text/plain", false),
+        (on, Some(caller), "application/grpc", true),
+    ] {
+        let options = Options { tracer, ..Options::default() };
+        let fixture = Fixture::new(None, Router::new().route("/a.Noun/Get", get(current)), options).await;
         let mut stream = TcpStream::connect(fixture.address).await.unwrap();
-        let header = header.map_or(String::new(), |context| format!("traceparent: {context}\r\n"));
-        let request = format!("GET /trace?token=x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n");
+        let parent = header.map_or(String::new(), |context| format!("traceparent: {context}\r\n"));
+        let head = "GET /a.Noun/Get?token=x HTTP/1.1\r\nhost: x\r\nconnection: close";
+        let request = format!("{head}\r\ncontent-type: {kind}\r\n{parent}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
-        let seen = text.rsplit("\r\n").next().unwrap().to_owned();
-        let seen = TraceContext::parse(&seen);
+        let seen = TraceContext::parse(text.rsplit("\r\n").next().unwrap());
         let last = sink.0.lock().unwrap().pop();
-        match (tracer.is_on(), header.is_empty()) {
-            (false, true) => assert!(seen.is_none() && last.is_none()),
-            (false, false) => assert_eq!((seen, last.is_none()), (Some(caller), true)),
-            (true, root) => {
-                let span = last.unwrap();
-                assert_eq!(Some(span.context), seen);
-                assert_eq!(span.parent, (!root).then(|| caller.span_id()));
-                assert_eq!(span.context.trace_id() == caller.trace_id(), !root);
-                assert!(!format!("{span:?}").contains("token"), "queries may hold secrets");
-            }
-        }
+        assert_eq!(last.is_some(), recorded, "{request}");
+        let Some(span) = last else {
+            assert_eq!(seen, header, "{request}");
+            continue;
+        };
+        assert_eq!((Some(span.context), span.parent), (seen, Some(caller.span_id())));
+        assert_eq!((span.name.as_ref(), span.context.trace_id()), ("a.Noun/Get", caller.trace_id()));
+        assert!(!format!("{span:?}").contains("token"), "queries may hold secrets");
     }
 }
