@@ -86,15 +86,20 @@ impl<K: Object> Api<K> {
     /// All pages as one list. An error says whether it was about a later page.
     async fn pages(&self, params: &ListParams) -> Result<RawList, (ApiError, bool)> {
         let mut items: Vec<Bytes> = Vec::new();
+        let mut trace_contexts: Vec<Bytes> = Vec::new();
         let mut token = String::new();
         loop {
             let request = params.request(&self.namespace, PAGE, &token);
             let page = self.raw.list(request).await.map_err(|error| (error, !token.is_empty()))?;
             let metadata = page.metadata.unwrap_or_default();
+            if !page.trace_contexts.is_empty() {
+                trace_contexts.resize(items.len(), Bytes::new());
+                trace_contexts.extend(page.trace_contexts);
+            }
             items.extend(page.items);
             if metadata.r#continue.is_empty() {
                 let metadata = ListMeta { resource_version: metadata.resource_version, ..Default::default() };
-                return Ok(RawList { metadata: Some(metadata), items });
+                return Ok(RawList { metadata: Some(metadata), items, trace_contexts });
             }
             token = metadata.r#continue;
         }

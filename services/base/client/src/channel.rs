@@ -1,39 +1,37 @@
 //! A way to a gRPC server: over TCP, over TLS, or a call inside this process. Callers cannot tell which.
 
+mod balanced;
+mod connection;
+mod health;
+mod pool;
+mod timeout;
+
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
+use http::uri::Authority;
 use http::{Request, Response};
-use keelson_base_daemon::tls::{Identity, Peer};
-use keelson_base_daemon::trace::{self, SpanKind, Tracer};
+use keelson_base_daemon::tls::{LiveIdentity, Peer, ServerName, TlsError};
+use keelson_base_daemon::trace::{self, Tracer, rpc};
 use tonic::body::Body;
-use tonic::transport::{self, Certificate, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
+use self::balanced::Balanced;
+use self::connection::Target;
+use crate::leader::Office;
+use crate::status;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a connection may take to come about, its TLS handshake included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A silent connection is asked for a sign of life this often, and given up after `KEEP_ALIVE_TIMEOUT` without one:
-/// this is how a quiet watch learns that its server is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The largest headers and trailers accepted. hyper's own limit of 16 KiB would cut off errors with many causes.
-const MAX_HEADERS: u32 = 256 << 10;
-
-/// Flow-control windows: a list must not wait for a round trip every 64 KiB, which is HTTP/2's default.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
-/// A way to a gRPC server. Clones share its connections.
+/// A way to a gRPC server, or to several that do the same. Clones share its connections.
 ///
-/// Whatever goes wrong before a server answers is `UNAVAILABLE`.
+/// Whatever goes wrong before a server answers is `UNAVAILABLE`. A call that did not leave this process goes to another
+/// server, or waits for one, within its deadline; one that may have reached a server fails, and whoever knows that it
+/// may be repeated does so. While no server can be reached, a call fails once each has been tried since it came.
 #[derive(Clone)]
 pub struct Channel {
     inner: BoxCloneSyncService<Request<Body>, Response<Body>, Status>,
@@ -42,10 +40,10 @@ pub struct Channel {
 /// Servers that do the same, reached over the network.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {
-    /// Each server as `host:port`; calls are spread over them.
+    /// Each server as `host:port`; calls are spread over them, and over all addresses that a host has.
     pub addresses: Vec<String>,
     /// Who we are and whom we trust; without it the connection is not encrypted.
-    pub identity: Option<Identity>,
+    pub identity: Option<LiveIdentity>,
     /// The name to expect in the servers' certificates if it is not the address's host.
     pub server_name: Option<String>,
 }
@@ -57,58 +55,54 @@ pub enum ConnectError {
     #[error("no address of a server was given")]
     NoAddress,
     /// An address is malformed.
-    #[error("{address:?} is not the host:port of a server")]
-    Address {
-        /// The address as it was given.
-        address: String,
-        /// Why.
-        source: transport::Error,
-    },
+    #[error("{0:?} is not the host:port of a server")]
+    Address(String),
+    /// The name to expect in a certificate is malformed.
+    #[error("{0:?} cannot be the name in a server's certificate")]
+    ServerName(String),
     /// The identity cannot be used.
-    #[error("cannot set up TLS to {address:?}")]
+    #[error("cannot set up TLS to {addresses:?}")]
     Tls {
-        /// The address.
-        address: String,
+        /// The addresses.
+        addresses: Vec<String>,
         /// Why.
-        source: transport::Error,
+        source: TlsError,
     },
 }
+
+/// The source of a status that says that a call got no answer, though it may have reached a server.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was lost while the call was under way")]
+pub(crate) struct Lost;
 
 // === impl Channel ===
 
 impl Channel {
-    /// Reaches servers over the network: connects when first used, and again whenever a connection is lost.
+    /// Reaches servers over the network: connects when first used, and again, after growing delays, whenever a connection
+    /// is lost. New connections show the identity as it is then; those that exist live on.
     ///
     /// Must be called on a Tokio runtime.
     pub fn connect(endpoints: &Endpoints) -> Result<Self, ConnectError> {
-        let mut list = Vec::with_capacity(endpoints.addresses.len());
-        for address in &endpoints.addresses {
-            list.push(endpoints.endpoint(address)?);
+        if endpoints.addresses.is_empty() {
+            return Err(ConnectError::NoAddress);
         }
-        let channel = match list.as_slice() {
-            [] => return Err(ConnectError::NoAddress),
-            [one] => one.connect_lazy(),
-            _ => transport::Channel::balance_list(list.into_iter()),
-        };
-        Ok(Self::new(channel))
+        let targets = endpoints.addresses.iter().map(|address| endpoints.target(address));
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let tls = endpoints.identity.as_ref().map(|identity| identity.client_tls(&[b"h2"])).transpose();
+        let tls =
+            tls.map_err(|source| ConnectError::Tls { addresses: endpoints.addresses.clone(), source })?;
+        let balanced = Arc::new(Balanced::new(targets, tls));
+        Ok(Self::new(tower::service_fn(move |request: Request<Body>| {
+            let balanced = balanced.clone();
+            async move { balanced.call(request).await }
+        })))
     }
 
-    /// Calls `service` (tonic `Routes`, an axum `Router`) in this process, as `peer`.
+    /// Calls `service` (tonic `Routes`, an axum `Router`) in this process, as `peer`; the spans of the called service go to
+    /// its own `tracer`, as its listener would do.
     ///
     /// The call runs in the caller's task: it ends when the caller gives up, as it would over a connection.
-    pub fn in_process<S, B>(service: S, peer: Peer) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
-        S::Error: Into<BoxError>,
-        S::Future: Send + 'static,
-        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        Self::in_process_traced(service, peer, Tracer::off())
-    }
-
-    /// The same, with the spans of the called service going to its own `tracer`, as its listener would do.
-    pub fn in_process_traced<S, B>(service: S, peer: Peer, tracer: Tracer) -> Self
+    pub fn in_process<S, B>(service: S, peer: Peer, tracer: Tracer) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
         S::Error: Into<BoxError>,
@@ -119,10 +113,10 @@ impl Channel {
         Self::new(tower::service_fn(move |mut request: Request<Body>| {
             request.extensions_mut().insert(peer.clone());
             let context = trace::extract(request.headers());
-            let span = context.map(|context| tracer.child_of("request", context)).unwrap_or_default();
+            let span = rpc::server(&tracer, context, &request);
             let response = service.clone().oneshot(request);
             let response = async move { response.await.map(|response| response.map(Body::new)) };
-            tracer.scope(context, span.kind(SpanKind::Server).instrument(response))
+            tracer.scope(context, span.instrument(response))
         }))
     }
 
@@ -147,13 +141,25 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.inner.call(request)
+        match permitted(&request) {
+            Ok(()) => self.inner.call(request),
+            Err(status) => Box::pin(std::future::ready(Err(status))),
+        }
     }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel").finish_non_exhaustive()
+    }
+}
+
+/// Whether a call may be sent now: a write of somebody who is elected brings its [`Office`] among its extensions, and is
+/// asked again when it has waited.
+fn permitted(request: &Request<Body>) -> Result<(), Status> {
+    match request.extensions().get::<Office>().map(Office::check) {
+        Some(Err(vacant)) => Err(status::to_grpc(vacant)),
+        _ => Ok(()),
     }
 }
 
@@ -184,37 +190,18 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 // === impl Endpoints ===
 
 impl Endpoints {
-    fn endpoint(&self, address: &str) -> Result<Endpoint, ConnectError> {
-        let scheme = if self.identity.is_some() { "https" } else { "http" };
-        let bad = |source| ConnectError::Address { address: address.to_owned(), source };
-        let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))
-            .map_err(bad)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .http2_max_header_list_size(MAX_HEADERS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
-        let Some(identity) = &self.identity else {
-            return Ok(endpoint);
-        };
-        let tls = |source| ConnectError::Tls { address: address.to_owned(), source };
-        endpoint.tls_config(self.tls(identity, address)).map_err(tls)
-    }
-
-    fn tls(&self, identity: &Identity, address: &str) -> ClientTlsConfig {
-        let config = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&identity.ca_pem))
-            .identity(transport::Identity::from_pem(&identity.cert_pem, &identity.key_pem))
-            .timeout(CONNECT_TIMEOUT);
-        // tonic would take an IPv6 address with its brackets, which no certificate has.
-        let bracketed = address.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(host, _)| host);
-        match self.server_name.as_deref().or(bracketed) {
-            Some(name) => config.domain_name(name),
-            None => config,
+    fn target(&self, address: &str) -> Result<Target, ConnectError> {
+        let malformed = || ConnectError::Address(address.to_owned());
+        let authority = Authority::try_from(address).map_err(|_| malformed())?;
+        let has_host_and_port = !authority.host().is_empty() && authority.port_u16().is_some();
+        if !has_host_and_port || authority.as_str().contains('@') {
+            return Err(malformed());
         }
+        // No certificate has the brackets of an IPv6 address.
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let name = self.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name.clone()).map_err(|_| ConnectError::ServerName(name))?;
+        Ok(Target { authority, name })
     }
 }
 

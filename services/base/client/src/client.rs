@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use keelson_base_daemon::admin::Metrics;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 
+use crate::leader::Office;
+use crate::meter::CallMeter;
 use crate::{Api, Channel, RawApi};
 
 /// Metadata key of the user on whose behalf a call is made; api believes it from the gateway alone.
@@ -39,6 +42,10 @@ pub(crate) struct CallOptions {
     pub(crate) deadline: Duration,
     user_agent: Option<MetadataValue<Ascii>>,
     user: Option<ForwardedUser>,
+    /// Counts the calls, if anybody does.
+    pub(crate) meter: Option<CallMeter>,
+    /// Whether writes may begin, if not always.
+    office: Option<Office>,
 }
 
 // === impl Client ===
@@ -46,7 +53,8 @@ pub(crate) struct CallOptions {
 impl Client {
     /// Calls and watches over `channel`; unary calls get 30 seconds.
     pub fn new(channel: Channel) -> Self {
-        let options = CallOptions { deadline: DEADLINE, user_agent: None, user: None };
+        let options =
+            CallOptions { deadline: DEADLINE, user_agent: None, user: None, meter: None, office: None };
         Self { calls: channel.clone(), watches: channel, options }
     }
 
@@ -68,6 +76,22 @@ impl Client {
     #[must_use]
     pub fn with_user_agent(mut self, user_agent: &str) -> Self {
         self.options.user_agent = user_agent.parse().ok();
+        self
+    }
+
+    /// The same client for one of several who may act: a write begins only while the office is held, and is not waited
+    /// for any longer. Reads always go.
+    #[must_use]
+    pub fn within(&self, office: &Office) -> Self {
+        let mut client = self.clone();
+        client.options.office = Some(office.clone());
+        client
+    }
+
+    /// Counts the calls in `metrics`, as `rest_client_*`.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: &Metrics) -> Self {
+        self.options.meter = Some(CallMeter::new(metrics));
         self
     }
 
@@ -119,6 +143,17 @@ fn sendable(name: &str) -> Result<MetadataValue<Ascii>, ApiError> {
 // === impl CallOptions ===
 
 impl CallOptions {
+    /// What bounds the calls of a method, and how long one may take.
+    ///
+    /// # Errors
+    /// If a write may not begin any more.
+    pub(crate) fn bounds(&self, method: &str) -> Result<(Option<Office>, Duration), ApiError> {
+        let reads = matches!(method, "Get" | "List" | "ListStream" | "Watch" | "Log" | "GetScale");
+        let office = self.office.clone().filter(|_| !reads);
+        let left = office.as_ref().map_or(Ok(Duration::MAX), Office::check)?;
+        Ok((office, self.deadline.min(left)))
+    }
+
     /// Adds what every call sends.
     pub(crate) fn write(&self, metadata: &mut MetadataMap) {
         if let Some(user_agent) = &self.user_agent {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_base_daemon::tasks::Tasks;
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_proto::Object;
 
 use self::follow::Follower;
@@ -50,15 +50,15 @@ pub enum Delta<K> {
         old: Option<Arc<K>>,
         /// Its state now.
         new: Arc<K>,
-        /// Of the request that changed it, if it was traced and seen as it happened.
-        trace: Option<TraceContext>,
+        /// Of the request that changed it, if it was traced; [late](Cause::is_late) if it was not seen as it happened.
+        trace: Option<Cause>,
     },
     /// An object is gone, or has left the scope.
     Deleted {
         /// Its last known state.
         old: Arc<K>,
         /// Of the request that deleted it, if it was traced and seen as it happened.
-        trace: Option<TraceContext>,
+        trace: Option<Cause>,
     },
     /// The cache holds all there was when the informer began, and all of it has been handed over. Comes once.
     Synced,

@@ -12,6 +12,7 @@
 //! | [`WorkQueue`] | keys to work on: deduplicated, delayed, never two at once |
 //! | [`Expectations`] | writes that a cache has yet to see |
 //! | [`Recorder`] | Events |
+//! | [`leader`] | one of several acts: leases |
 //!
 //! Nothing here polls: an informer follows a stream, a queue sleeps until its next key is due.
 
@@ -21,6 +22,9 @@ mod client;
 pub mod codec;
 mod expectations;
 mod informer;
+pub mod leader;
+mod metadata;
+mod meter;
 mod queue;
 mod raw;
 mod recorder;
@@ -41,6 +45,7 @@ pub use self::channel::{Channel, ConnectError, Endpoints};
 pub use self::client::{Client, ForwardedUser, REMOTE_GROUP, REMOTE_USER};
 pub use self::expectations::Expectations;
 pub use self::informer::{Cache, Delta, Informer, WatchScope};
+pub use self::metadata::MetadataOf;
 pub use self::queue::{Item, WorkQueue};
 pub use self::raw::{MAX_MESSAGE, Messages, RawApi};
 pub use self::recorder::{EventType, Recorder, reference};

@@ -11,11 +11,13 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::admin::Metrics;
+use keelson_base_daemon::trace::Cause;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use self::state::{Ready, State};
+use crate::meter::QueueMeter;
 
 /// The first delay of a failed key, doubled by each further failure up to `MAX_RETRY`; as Kubernetes' controllers do.
 const FIRST_RETRY: Duration = Duration::from_millis(5);
@@ -29,7 +31,7 @@ pub struct WorkQueue<T> {
 /// A key that its holder works on; done when dropped.
 pub struct Item<T: Eq + Hash + Ord + Clone> {
     key: T,
-    cause: Option<TraceContext>,
+    cause: Option<Cause>,
     queue: WorkQueue<T>,
 }
 
@@ -58,19 +60,26 @@ impl<T: Eq + Hash + Ord + Clone> WorkQueue<T> {
         self.add_caused(key, None);
     }
 
-    /// Adds a key because of a traced change. Of several causes the first counts.
-    pub fn add_caused(&self, key: T, cause: Option<TraceContext>) {
-        self.change(|state| state.add(key, cause));
+    /// Adds a key because of a traced change. Of several causes the first counts; what was not seen as it happened is
+    /// none, else everything there is would be in somebody's trace after a restart.
+    pub fn add_caused(&self, key: T, cause: Option<Cause>) {
+        self.add_caused_after(key, cause, Duration::ZERO);
+    }
+
+    /// The same once `delay` has passed.
+    pub fn add_caused_after(&self, key: T, cause: Option<Cause>, delay: Duration) {
+        let cause = cause.filter(|cause| !cause.is_late());
+        self.change(|state| state.add_at(key, Instant::now(), delay, cause));
     }
 
     /// Adds a key once `delay` has passed; if that is planned already, the earlier time counts.
     pub fn add_after(&self, key: T, delay: Duration) {
-        self.change(|state| state.add_at(key, Instant::now(), delay));
+        self.change(|state| state.add_at(key, Instant::now(), delay, None));
     }
 
     /// Adds a failed key again, after a delay that grows with its failures since it was last [forgotten](Self::forget).
     pub fn add_rate_limited(&self, key: T) {
-        self.change(|state| state.add_failed(key, Instant::now()));
+        self.change(|state| state.add_failed(key, Instant::now(), None));
     }
 
     /// Ends a key's series of failures.
@@ -146,6 +155,29 @@ impl<T: Eq + Hash + Ord + Clone> WorkQueue<T> {
     }
 }
 
+impl<T: Eq + Hash + Ord + Clone + Send + 'static> WorkQueue<T> {
+    /// Counts in `metrics`, as `workqueue_*`, what goes through the queue from now on.
+    pub fn measure(&self, name: &'static str, metrics: &Metrics) {
+        self.state().measure(QueueMeter::new(metrics, name));
+        let shared = Arc::downgrade(&self.shared);
+        let depth = move || shared.upgrade().map_or(0, |shared| Self { shared }.len());
+        let depths = metrics.readings("workqueue_depth", "Keys that wait for a worker");
+        depths.set(vec![("name", name.to_owned())], move || depth() as f64);
+        let shared = Arc::downgrade(&self.shared);
+        let held = move || {
+            let shared = shared.upgrade()?;
+            let longest = Self { shared }.state().longest_held(Instant::now());
+            Some(longest.as_secs_f64())
+        };
+        metrics
+            .readings(
+                "workqueue_longest_running_processor_seconds",
+                "How long the slowest worker has held its key",
+            )
+            .set(vec![("name", name.to_owned())], move || held().unwrap_or_default());
+    }
+}
+
 impl<T: Eq + Hash + Ord + Clone> Default for WorkQueue<T> {
     fn default() -> Self {
         Self::new()
@@ -172,14 +204,15 @@ impl<T: Eq + Hash + Ord + Clone> Item<T> {
         &self.key
     }
 
-    /// The traced change that the key was first added for; retries and late reactions have none.
-    pub fn cause(&self) -> Option<TraceContext> {
+    /// The traced change that the key was first added for; of a retry that of the first try, which is late now.
+    pub fn cause(&self) -> Option<Cause> {
         self.cause
     }
 
     /// The work failed: the key comes back after its next delay.
     pub fn retry(self) {
-        self.queue.add_rate_limited(self.key.clone());
+        let cause = self.cause.map(Cause::late);
+        self.queue.change(|state| state.add_failed(self.key.clone(), Instant::now(), cause));
     }
 
     /// The work succeeded: the key's failures are forgotten.
@@ -198,7 +231,7 @@ impl<T: Eq + Hash + Ord + Clone> Deref for Item<T> {
 
 impl<T: Eq + Hash + Ord + Clone> Drop for Item<T> {
     fn drop(&mut self) {
-        self.queue.change(|state| state.done(&self.key));
+        self.queue.change(|state| state.done(&self.key, Instant::now()));
     }
 }
 

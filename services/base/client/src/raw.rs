@@ -8,19 +8,23 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::uri::PathAndQuery;
+use keelson_base_daemon::trace::rpc;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Message;
 use keelson_proto::v1::{
     DeleteCollectionRequest, DeleteRequest, GetRequest, ListRequest, PatchRequest, RawCreateRequest,
     RawDeleteResponse, RawList, RawUpdateRequest, RawWatchEvent, WatchRequest,
 };
+use tokio::time::Instant;
 use tonic::client::Grpc;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::channel::Lost;
 use crate::client::CallOptions;
 use crate::codec::BytesCodec;
 use crate::{Channel, status};
@@ -122,15 +126,34 @@ impl RawApi {
 
     /// The same, with the answer as it came.
     pub async fn unary_bytes(&self, method: &'static str, request: &impl Message) -> Result<Bytes, ApiError> {
-        let mut request = self.request(request);
-        request.set_timeout(self.options.deadline);
+        let span = rpc::client(&self.service, method);
+        span.instrument_result(self.call(method, request)).await
+    }
+
+    async fn call(&self, method: &'static str, request: &impl Message) -> Result<Bytes, ApiError> {
+        let (office, deadline) = self.options.bounds(method)?;
+        let message = Bytes::from(request.encode_to_vec());
         let path = self.path(method)?;
-        let mut grpc = self.calls.clone();
-        let call = async move {
-            grpc.ready().await?;
-            grpc.unary(request, path, BytesCodec).await
+        let until = Instant::now() + deadline;
+        let send = || {
+            let mut request = self.request(message.clone());
+            request.set_timeout(until.saturating_duration_since(Instant::now()));
+            if let Some(office) = office.clone() {
+                request.extensions_mut().insert(office);
+            }
+            let (mut grpc, path) = (self.calls.clone(), path.clone());
+            async move {
+                grpc.ready().await?;
+                grpc.unary(request, path, BytesCodec).await
+            }
         };
-        self.within_deadline(method, call).await
+        let call = async {
+            match send().await {
+                Err(status) if may_be_repeated(method) && is_lost(&status) => send().await,
+                answer => answer,
+            }
+        };
+        self.within_deadline(method, deadline, call).await
     }
 
     /// Any other method of the service that answers with a stream. Opening it is subject to the deadline, reading is
@@ -140,35 +163,45 @@ impl RawApi {
         method: &'static str,
         request: &impl Message,
     ) -> Result<Messages<A>, ApiError> {
-        let request = self.request(request);
+        let span = rpc::client(&self.service, method);
+        let stream = span.instrument_result(self.open(method, request)).await?;
+        Ok(Messages { stream, message: PhantomData })
+    }
+
+    async fn open(&self, method: &'static str, request: &impl Message) -> Result<Streaming<Bytes>, ApiError> {
+        let request = self.request(request.encode_to_vec().into());
         let path = self.path(method)?;
         let mut grpc = self.watches.clone();
         let call = async move {
             grpc.ready().await?;
             grpc.server_streaming(request, path, BytesCodec).await
         };
-        let stream = self.within_deadline(method, call).await?;
-        Ok(Messages { stream, message: PhantomData })
+        self.within_deadline(method, self.options.deadline, call).await
     }
 
     /// Waits for an answer. A server may get the deadline too, but it may be the server that does not answer.
     async fn within_deadline<T>(
         &self,
         method: &'static str,
+        deadline: Duration,
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, ApiError> {
-        let deadline = self.options.deadline;
-        match tokio::time::timeout(deadline, call).await {
+        let begun = Instant::now();
+        let answer = match tokio::time::timeout(deadline, call).await {
             Ok(answer) => answer.map(Response::into_inner).map_err(status::from_grpc),
             Err(_) => {
                 let late = format!("/{}/{method} did not answer within {deadline:?}", self.service);
                 Err(status::from_grpc(Status::deadline_exceeded(late)))
             }
+        };
+        if let Some(meter) = &self.options.meter {
+            meter.answered(method, answer.as_ref().map_or_else(ApiError::code, |_| 200), begun.elapsed());
         }
+        answer
     }
 
-    fn request(&self, message: &impl Message) -> Request<Bytes> {
-        let mut request = Request::new(Bytes::from(message.encode_to_vec()));
+    fn request(&self, message: Bytes) -> Request<Bytes> {
+        let mut request = Request::new(message);
         self.options.write(request.metadata_mut());
         request
     }
@@ -202,6 +235,17 @@ impl<A> fmt::Debug for Messages<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Messages").finish_non_exhaustive()
     }
+}
+
+/// Whether a call that got no answer may be made again, once: it changes nothing. Of writes only those who make them
+/// know whether they may.
+fn may_be_repeated(method: &str) -> bool {
+    matches!(method, "Get" | "List")
+}
+
+/// Whether a call was under way when its connection ended: a server may have got it.
+fn is_lost(status: &Status) -> bool {
+    std::error::Error::source(status).is_some_and(|source| source.is::<Lost>())
 }
 
 /// Reads a message; bytes fields share `bytes`.

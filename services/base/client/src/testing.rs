@@ -45,6 +45,7 @@ mod fixtures {
         RawList {
             metadata: Some(metadata),
             items: pods.iter().map(|pod| pod.encode_to_vec().into()).collect(),
+            ..RawList::default()
         }
     }
 }

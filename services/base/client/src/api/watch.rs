@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::{Stream, StreamExt as _};
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
 use keelson_proto::v1::{RawWatchEvent, WatchEventType};
@@ -23,7 +23,7 @@ pub struct WatchEvent<K> {
     /// The revision of the change; a later watch goes on from here.
     pub revision: u64,
     /// Of the request that made the change, if it was traced.
-    pub trace: Option<TraceContext>,
+    pub trace: Option<Cause>,
 }
 
 /// What happened.
@@ -66,7 +66,7 @@ impl<K: Object> WatchEvent<K> {
             kind,
             object: decode(event.object)?,
             revision: event.revision,
-            trace: TraceContext::from_bytes(&event.trace_context),
+            trace: Cause::received(&event.trace_context),
         })
     }
 }

@@ -16,6 +16,9 @@ pub struct Cache<K> {
 struct Shared<K> {
     objects: RwLock<Objects<K>>,
     synced: watch::Sender<bool>,
+    /// How many lists were asked for, and how many of those are in.
+    asked: watch::Sender<u64>,
+    listed: watch::Sender<u64>,
 }
 
 /// The objects and their index.
@@ -45,7 +48,12 @@ impl<K: Object> Cache<K> {
     }
 
     fn from_objects(objects: Objects<K>, synced: bool) -> Self {
-        let shared = Shared { objects: RwLock::new(objects), synced: watch::Sender::new(synced) };
+        let shared = Shared {
+            objects: RwLock::new(objects),
+            synced: watch::Sender::new(synced),
+            asked: watch::Sender::new(0),
+            listed: watch::Sender::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -101,6 +109,42 @@ impl<K: Object> Cache<K> {
             // Fails only if the sender is gone, which `shared` owns.
             let _ = shared.synced.subscribe().wait_for(|synced| *synced).await;
         }
+    }
+
+    /// Has the informer list again, and ends when all has been handed over that was written before this call. For
+    /// whoever must not act on a past that a watch has yet to deliver.
+    pub fn refresh(&self) -> impl Future<Output = ()> + Send + use<K> {
+        let shared = self.shared.clone();
+        let mut wanted = 0;
+        shared.asked.send_modify(|asked| {
+            *asked += 1;
+            wanted = *asked;
+        });
+        async move {
+            // Fails only if the sender is gone, which `shared` owns.
+            let _ = shared.listed.subscribe().wait_for(|listed| *listed >= wanted).await;
+        }
+    }
+
+    /// How many lists were asked for so far.
+    pub(super) fn asked(&self) -> u64 {
+        *self.shared.asked.borrow()
+    }
+
+    /// So many of them are in.
+    pub(super) fn set_listed(&self, asked: u64) {
+        self.shared.listed.send_replace(asked);
+    }
+
+    /// Ends when a list is asked for that is not in.
+    pub(super) async fn stale(&self) {
+        let listed = *self.shared.listed.borrow();
+        let _ = self.shared.asked.subscribe().wait_for(|asked| *asked > listed).await;
+    }
+
+    /// Whether a list is asked for that is not in.
+    pub(super) fn is_stale(&self) -> bool {
+        self.asked() > *self.shared.listed.borrow()
     }
 
     pub(super) fn set_synced(&self) {

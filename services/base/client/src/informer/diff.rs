@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keelson_base_daemon::trace::Cause;
 use keelson_base_model::key::ObjectKey;
 use keelson_proto::Object;
 
@@ -11,16 +12,21 @@ use super::cache::{Objects, key_of};
 use crate::{WatchEvent, WatchEventKind};
 
 /// Makes `objects` what was listed. Deletions come first, then what is new or changed, in the order of keys.
-pub(super) fn replace<K: Object>(objects: &mut Objects<K>, listed: Vec<K>) -> Vec<Delta<K>> {
-    let listed: BTreeMap<_, _> = listed.into_iter().map(|object| (key_of(&object), object)).collect();
+pub(super) fn replace<K: Object>(objects: &mut Objects<K>, listed: Vec<(K, Option<Cause>)>) -> Vec<Delta<K>> {
+    let listed: BTreeMap<_, _> = listed.into_iter().map(|listed| (key_of(&listed.0), listed)).collect();
     let gone: Vec<ObjectKey> =
         objects.all().keys().filter(|key| !listed.contains_key(key)).cloned().collect();
     let mut deltas = Vec::new();
     for key in gone {
         deltas.extend(objects.remove(&key).map(|old| Delta::Deleted { old, trace: None }));
     }
-    for (key, object) in listed {
-        put(objects, key, object, |delta| deltas.push(delta));
+    for (key, (object, cause)) in listed {
+        put(objects, key, object, |mut delta| {
+            if let Delta::Applied { trace, .. } = &mut delta {
+                *trace = cause;
+            }
+            deltas.push(delta);
+        });
     }
     deltas
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use keelson_base_daemon::backoff::Backoff;
+use keelson_base_daemon::trace::Cause;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Cache, Delta, WatchScope, diff};
+use crate::raw::decode;
 use crate::{Api, ListParams, Watch, WatchEvent, WatchEventKind, WatchParams};
 
 /// The delays between attempts.
@@ -82,8 +84,8 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
             State::Waiting { delay, then } => {
                 sleep(delay).await;
                 match then {
-                    Next::List => State::Empty,
-                    Next::Watch(revision) => State::Listed { revision },
+                    Next::Watch(revision) if !self.cache.is_stale() => State::Listed { revision },
+                    _ => State::Empty,
                 }
             }
         }
@@ -96,14 +98,20 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
             field_selector: self.scope.field_selector.clone(),
             ..Default::default()
         };
-        let list = self.api.list(&params).await?;
-        let revision = revision(&list.metadata.resource_version)?;
-        let deltas = diff::replace(&mut self.cache.write(), list.items);
+        let asked = self.cache.asked();
+        let list = self.api.list_raw(&params).await?;
+        let revision = revision(&list.metadata.unwrap_or_default().resource_version)?;
+        let causes = list.trace_contexts.iter().map(|trace| Cause::listed(trace));
+        let causes = causes.chain(std::iter::repeat(None));
+        let items = list.items.into_iter().zip(causes).map(|(item, cause)| Ok((decode(item)?, cause)));
+        let items = items.collect::<Result<_, ApiError>>()?;
+        let deltas = diff::replace(&mut self.cache.write(), items);
         deltas.into_iter().for_each(&mut self.handler);
         if !self.cache.is_synced() {
             (self.handler)(Delta::Synced);
             self.cache.set_synced();
         }
+        self.cache.set_listed(asked);
         Ok(revision)
     }
 
@@ -125,6 +133,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
                 self.resync();
                 return State::Watching { revision: seen, watch, since };
             }
+            () = self.cache.stale() => return State::Empty,
         };
         match event {
             Some(Ok(event)) => {
@@ -167,8 +176,12 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
     }
 
     fn wait(&mut self, what: &str, error: &ApiError, then: Next) -> State<K> {
-        let delay = self.backoff.next_delay();
-        tracing::warn!(kind = K::KIND.plural, %error, ?delay, ?then, "{what} failed");
+        let (kind, delay) = (K::KIND.plural, self.backoff.next_delay());
+        // That api is away is told once by whoever made the channel, not for each kind and attempt.
+        match error.code() {
+            503 => tracing::debug!(kind, %error, ?delay, ?then, "{what} failed"),
+            _ => tracing::warn!(kind, %error, ?delay, ?then, "{what} failed"),
+        }
         State::Waiting { delay, then }
     }
 }

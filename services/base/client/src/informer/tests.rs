@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use keelson_base_daemon::trace::TraceContext;
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::status::ApiError;
 use keelson_proto::core::Pod;
-use keelson_proto::v1::{ListRequest, RawWatchEvent, WatchEventType, WatchRequest};
+use keelson_proto::v1::{ListRequest, RawList, RawWatchEvent, WatchEventType, WatchRequest};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -15,7 +16,7 @@ use crate::testing::{Events, Server, page, pod, server};
 struct Fixture {
     server: Server,
     cache: Cache<Pod>,
-    told: mpsc::UnboundedReceiver<(String, Option<TraceContext>)>,
+    told: mpsc::UnboundedReceiver<(String, Option<Cause>)>,
     tasks: Tasks,
 }
 
@@ -53,7 +54,7 @@ impl Fixture {
 }
 
 /// `+name@version`, `name@old→new`, `-name@version`, `~name` for a resync, `synced`; fails if the cache lags behind.
-fn describe(delta: &Delta<Pod>, cache: &Cache<Pod>) -> (String, Option<TraceContext>) {
+fn describe(delta: &Delta<Pod>, cache: &Cache<Pod>) -> (String, Option<Cause>) {
     let show = |pod: &Pod| format!("{}@{}", pod.metadata.name, pod.metadata.resource_version);
     match delta {
         Delta::Applied { old, new, trace } => {
@@ -249,7 +250,22 @@ async fn the_trace_of_a_change_comes_with_it() {
         })
         .await;
     assert_eq!(fixture.next().await, "synced");
-    assert_eq!(fixture.told.recv().await.unwrap(), ("+a@8".to_owned(), Some(context)));
+    assert_eq!(fixture.told.recv().await.unwrap(), ("+a@8".to_owned(), Some(context.into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trace_of_what_was_there_before_is_late() {
+    let mut fixture = Fixture::new(WatchScope::default());
+    let (first, third) = (TraceContext::root(), TraceContext::root());
+    let list = page(&[pod("a", "1", 3), pod("b", "2", 4), pod("c", "3", 5), pod("d", "4", 6)], 7, "");
+    let traces = [first.to_bytes().to_vec(), Vec::new(), third.to_bytes().to_vec()];
+    let list = RawList { trace_contexts: traces.map(Into::into).into(), ..list };
+    fixture.server.expect("List").await.answer(&list);
+    let late = |context: TraceContext| Some(Cause::from(context).late());
+    for expected in [("+a@3", late(first)), ("+b@4", None), ("+c@5", late(third)), ("+d@6", None)] {
+        let (text, trace) = fixture.told.recv().await.unwrap();
+        assert_eq!((text.as_str(), trace), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,4 +321,17 @@ fn a_namespace_is_a_range_of_the_cache() {
     assert_eq!(names("b"), ["1", "2"]);
     assert_eq!((names(""), names("c")), (vec!["x".to_owned()], vec![]));
     assert_eq!((cache.len(), cache.is_synced()), (5, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refreshed_cache_holds_what_was_written_before_though_its_watch_lags() {
+    let mut informer = Fixture::new(WatchScope::default());
+    informer.lists(&[pod("a", "1", 5)], 5).await;
+    let _silent = informer.watches(5).await;
+    assert_eq!((informer.next().await, informer.next().await), ("+a@5".into(), "synced".into()));
+    let refreshed = tokio::spawn(informer.cache.refresh());
+    informer.lists(&[pod("a", "1", 5), pod("b", "2", 6)], 7).await;
+    refreshed.await.unwrap();
+    assert_eq!((informer.next().await, informer.cache.len()), ("+b@6".into(), 2));
+    let _watch = informer.watches(7).await;
 }

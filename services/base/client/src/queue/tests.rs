@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 
+use keelson_base_daemon::trace::TraceContext;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -149,9 +151,9 @@ async fn failures_space_a_key_out_until_they_are_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_cause_of_a_key_comes_with_it_and_retries_have_none() {
+async fn the_first_cause_of_a_key_comes_with_it_and_retries_are_late() {
     let queue = WorkQueue::with_retry(SECOND, SECOND);
-    let (first, second) = (TraceContext::root(), TraceContext::root());
+    let (first, second) = (Cause::from(TraceContext::root()), Cause::from(TraceContext::root()));
     queue.add("a");
     queue.add_caused("a", Some(first));
     queue.add_caused("a", Some(second));
@@ -162,7 +164,30 @@ async fn the_first_cause_of_a_key_comes_with_it_and_retries_have_none() {
     let item = queue.next().await.unwrap();
     assert_eq!(item.cause(), Some(second));
     item.retry();
-    assert_eq!(queue.next().await.unwrap().cause(), None);
+    assert_eq!(queue.next().await.unwrap().cause(), Some(second.late()));
+    queue.add_caused("a", Some(first.late()));
+    assert_eq!(queue.next().await.unwrap().cause(), None, "what was there before is no reason");
+    queue.add_caused("a", Some(first));
+    tokio::time::sleep(61 * SECOND).await;
+    assert_eq!(queue.next().await.unwrap().cause(), None, "nobody has worked for too long");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cause_that_may_wait_comes_later_and_news_outdoes_a_retry() {
+    let queue = WorkQueue::with_retry(SECOND, SECOND);
+    let (first, second) = (Cause::from(TraceContext::root()), Cause::from(TraceContext::root()));
+    let start = Instant::now();
+    queue.add_caused_after("a", None, SECOND);
+    queue.add_caused_after("a", Some(first), 2 * SECOND);
+    let item = queue.next().await.unwrap();
+    assert_eq!((item.cause(), start.elapsed()), (Some(first), SECOND));
+    item.retry();
+    queue.add_caused_after("a", Some(second), 3 * SECOND);
+    let item = queue.next().await.unwrap();
+    assert_eq!((item.cause(), start.elapsed()), (Some(second), 2 * SECOND));
+    item.retry();
+    queue.add_caused("a", Some(first));
+    assert_eq!(queue.next().await.unwrap().cause(), Some(first));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,17 +1,19 @@
 //! An api in memory: the verbs of all kinds, revisions, conflicts, finalizers, watches; nothing that costs time.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use keelson_base_daemon::tls::Peer;
-use keelson_base_daemon::trace::{self, TraceContext};
+use keelson_base_daemon::trace::{self, TraceContext, Tracer};
 use keelson_proto::v1::WatchRequest;
 use keelson_proto::{Message as _, Object};
 use tonic::body::Body;
 use tonic::{Request, Response, Status};
+use tower::ServiceExt as _;
 
 use super::journal::{Course, Held, Journal};
 use super::kinds::{self, form};
@@ -48,7 +50,23 @@ impl FakeApi {
             async move { Ok::<_, Infallible>(api.serve(request).await) }
         });
         let peer = Peer { common_name: "tester".to_owned(), organizations: Vec::new() };
-        Client::new(Channel::in_process(service, peer))
+        Client::new(Channel::in_process(service, peer, Tracer::off()))
+    }
+
+    /// A client of this api that cannot reach it while `cut` is set; streams that are open go on.
+    pub fn client_unless(&self, cut: &Arc<AtomicBool>) -> Client {
+        let (api, cut) = (self.client().channel(), cut.clone());
+        let service = tower::service_fn(move |request| {
+            let (api, cut) = (api.clone(), cut.clone());
+            async move {
+                match cut.load(Ordering::Relaxed) {
+                    true => Err(Status::unavailable("cut off")),
+                    false => api.oneshot(request).await,
+                }
+            }
+        });
+        let peer = Peer { common_name: "tester".to_owned(), organizations: Vec::new() };
+        Client::new(Channel::in_process(service, peer, Tracer::off()))
     }
 
     /// Stores an object as it is, whatever was there.

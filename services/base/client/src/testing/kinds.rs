@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use keelson_proto::coordination::Lease;
-use keelson_proto::core::{Endpoints, Event, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::core::{
+    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+    PodTemplate, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
+};
+use keelson_proto::discovery::EndpointSlice;
 use keelson_proto::meta::ObjectMeta;
 use keelson_proto::{Kind, Object, wire};
 use serde_json::Value;
@@ -17,15 +21,24 @@ pub(super) struct Form {
     pub(super) with_metadata: fn(&[u8], ObjectMeta) -> Bytes,
 }
 
-const FORMS: [Form; 8] = [
+const FORMS: [Form; 17] = [
+    form::<ConfigMap>(),
+    form::<EndpointSlice>(),
     form::<Endpoints>(),
     form::<Event>(),
     form::<Lease>(),
+    form::<LimitRange>(),
     form::<Namespace>(),
     form::<Node>(),
+    form::<PersistentVolume>(),
+    form::<PersistentVolumeClaim>(),
     form::<Pod>(),
+    form::<PodTemplate>(),
     form::<ReplicationController>(),
+    form::<ResourceQuota>(),
+    form::<Secret>(),
     form::<Service>(),
+    form::<ServiceAccount>(),
 ];
 
 /// The form of a kind's objects.

@@ -86,7 +86,7 @@ impl Store {
             ..ListMeta::default()
         };
         let items = page.into_iter().map(|(_, object)| object.clone()).collect();
-        Ok(RawList { metadata: Some(metadata), items })
+        Ok(RawList { metadata: Some(metadata), items, ..RawList::default() })
     }
 
     /// Changes after a revision; without one, what there is comes first, as added.
