@@ -24,9 +24,12 @@ pub enum Error {
         /// The newest revision.
         head: Revision,
     },
-    /// The backend cannot be reached or does not answer. A commit that ends so may have happened or not.
+    /// The backend cannot be reached or does not answer. A commit that ends so has not happened.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// A commit was sent, and no answer came: it may have happened or not, or happen yet.
+    #[error("it is not known whether the store has taken the write: {0}; read before you try again")]
+    Unknown(String),
     /// The backend refuses writes until somebody makes room.
     #[error("the store is out of space: {0}")]
     NoSpace(String),
@@ -74,8 +77,7 @@ pub enum Error {
 // === impl Error ===
 
 impl Error {
-    /// Whether the same call may succeed later with no other action. A commit tried again must carry compares,
-    /// because the first try may have happened.
+    /// Whether the same call may succeed later with no other action, and cannot have succeeded already.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }

@@ -6,23 +6,27 @@
 
 mod config;
 mod follow;
+mod format;
 mod lease;
+mod members;
 mod span;
 mod wire;
 
 pub use self::config::{EtcdConfig, EtcdTls};
 use self::follow::{Source, follow};
+use self::format::Format;
 use self::lease::Leases;
+use self::members::{Member, Members, Refused};
 use self::span::Span;
 use crate::fanout::{Fanout, History};
 use crate::{
     Commit, CommitOutcome, Error, KeyValue, RangeRequest, RangeResponse, Revision, Store, WatchStream,
 };
-use etcd_client::{Client, CompactionOptions, GetOptions, GetResponse, KvClient};
+use etcd_client::{CompactionOptions, GetOptions, GetResponse};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The largest answer accepted. etcd sends lists and catching-up watches in messages of any size; ours are paged.
@@ -36,10 +40,12 @@ const LIST_TRIES: usize = 3;
 pub struct Etcd {
     source: Arc<Source>,
     leases: Leases,
+    format: Format,
     follower: tokio::task::AbortHandle,
     closed: AtomicBool,
     endpoints: String,
     prefix: String,
+    config: Mutex<EtcdConfig>,
 }
 
 // === impl Etcd ===
@@ -51,15 +57,11 @@ impl Etcd {
     /// [`Error::Invalid`] for unusable addresses or certificates; [`Error::Unavailable`] when no member answers
     /// in time.
     pub async fn connect(config: EtcdConfig) -> Result<Self, Error> {
-        let options = config.connect_options();
-        let client = Client::connect(&config.endpoints, Some(options))
-            .await
-            .map_err(|error| Error::Invalid(format!("cannot use etcd at {:?}: {error}", config.endpoints)))?;
-        let kv = client.kv_client().max_decoding_message_size(MAX_ANSWER);
-        let head = head(kv.clone(), &config.prefix, config.timeout).await?;
+        let members = Arc::new(Members::connect(&config).await?);
+        let format = Format::check(&members).await?;
+        let head = head(&members, &config.prefix).await?;
         let source = Arc::new(Source {
-            kv,
-            watch: client.watch_client().max_decoding_message_size(MAX_ANSWER),
+            members: Arc::clone(&members),
             prefix: config.prefix.clone(),
             timeout: config.timeout,
             fanout: Arc::new(Fanout::new(config.fanout, head)),
@@ -67,13 +69,28 @@ impl Etcd {
         });
         let follower = tokio::spawn(follow(Arc::clone(&source))).abort_handle();
         Ok(Self {
-            leases: Leases::new(client.lease_client(), config.lease_bucket),
+            leases: Leases::new(members, config.lease_bucket),
+            format,
             source,
             follower,
             closed: AtomicBool::new(false),
             endpoints: config.endpoints.join(","),
-            prefix: config.prefix,
+            prefix: config.prefix.clone(),
+            config: Mutex::new(config),
         })
+    }
+
+    /// Proves who we are, and whom we trust, by these certificates from now on: connections are made anew, watches move
+    /// over without a gap.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for unusable certificates; then the old ones stay in use.
+    pub async fn renew_tls(&self, tls: EtcdTls) -> Result<(), Error> {
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        config.tls = Some(tls);
+        self.source.members.renew(&config).await?;
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -82,7 +99,7 @@ impl Etcd {
 
     async fn head_now(&self) -> Result<Revision, Error> {
         self.check_open()?;
-        head(self.source.kv.clone(), &self.prefix, self.source.timeout).await
+        head(&self.source.members, &self.prefix).await
     }
 
     async fn get_one(&self, key: &str) -> Result<Option<KeyValue>, Error> {
@@ -94,21 +111,30 @@ impl Etcd {
     async fn commit_leased(&self, commit: Commit) -> Result<CommitOutcome, Error> {
         self.check_open()?;
         commit.validate()?;
-        let timeout = self.source.timeout;
         // A lease may end while we are on our way; then nothing has happened and there is a new one.
         let mut lost_lease = false;
         loop {
-            let leases = bounded(timeout, "grant a lease", self.leases.cover(&commit)).await?;
-            let txn = wire::transaction(&commit, &leases);
-            let mut kv = self.source.kv.clone();
-            let answer = bounded(timeout, "commit", async { Ok(kv.txn(txn).await) }).await?;
-            match answer {
-                Ok(response) => return wire::outcome(&commit, &response),
-                Err(error) if !lost_lease && wire::is_lost_lease(&error) => {
+            let leases = self.leases.cover(&commit).await?;
+            let mark = self.format.mark(&commit);
+            let marks = mark.is_some();
+            let txn = wire::transaction(&commit, &leases, mark);
+            let call = |member: Arc<Member>| {
+                let txn = txn.clone();
+                async move { member.kv().txn(txn).await }
+            };
+            match self.source.members.write("commit", call).await {
+                Ok(response) => {
+                    if marks && response.succeeded() {
+                        self.format.marked();
+                    }
+                    return wire::outcome(&commit, &response);
+                }
+                Err(Refused::ByEtcd(error)) if !lost_lease && wire::is_lost_lease(&error) => {
                     lost_lease = true;
                     self.leases.forget(&leases);
                 }
-                Err(error) => return Err(wire::error(error, None)),
+                Err(Refused::ByEtcd(error)) => return Err(wire::error(error, None)),
+                Err(Refused::Failed(error)) => return Err(error),
             }
         }
     }
@@ -188,16 +214,14 @@ impl Etcd {
         if target <= before {
             return Ok(before);
         }
-        let mut kv = self.source.kv.clone();
         let revision = wire::signed(target);
-        let call = async move { Ok(kv.compact(revision, Some(CompactionOptions::new())).await) };
-        match bounded(self.source.timeout, "compact", call).await? {
-            Ok(_) => Ok(target),
-            // Somebody else has compacted there or further.
-            Err(error) => match wire::error(error, Some(target)) {
-                Error::Compacted { .. } => Ok(target),
-                error => Err(error),
-            },
+        let call = |member: Arc<Member>| async move {
+            member.kv().compact(revision, Some(CompactionOptions::new())).await
+        };
+        match self.source.members.read("compact", Some(target), call).await {
+            // Somebody else may have compacted there or further.
+            Ok(_) | Err(Error::Compacted { .. }) => Ok(target),
+            Err(error) => Err(error),
         }
     }
 
@@ -257,12 +281,13 @@ impl std::fmt::Debug for Etcd {
 }
 
 /// The newest revision, agreed on by a majority of the members.
-async fn head(mut kv: KvClient, key: &str, timeout: Duration) -> Result<Revision, Error> {
+async fn head(members: &Members, key: &str) -> Result<Revision, Error> {
     // A read of any key tells; one that counts reads no value.
     let key = if key.is_empty() { "/" } else { key };
-    let call = async { Ok(kv.get(key, Some(GetOptions::new().with_count_only())).await) };
-    let response: GetResponse =
-        bounded(timeout, "answer", call).await?.map_err(|error| wire::error(error, None))?;
+    let call = |member: Arc<Member>| async move {
+        member.kv().get(key, Some(GetOptions::new().with_count_only())).await
+    };
+    let response: GetResponse = members.read("answer", None, call).await?;
     Ok(wire::revision(response.header()))
 }
 

@@ -28,8 +28,7 @@ pub trait Store: Send + Sync + 'static {
     /// Checks and changes keys in one step. A conflict is an answer, not an error.
     ///
     /// # Errors
-    /// [`Error::Invalid`] and [`Error::TooLarge`] when nothing can have happened. After [`Error::Unavailable`]
-    /// and [`Error::Io`] the commit may have happened or not.
+    /// After [`Error::Unknown`] and [`Error::Io`] the commit may have happened or not; after all others it has not.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<CommitOutcome, Error>>;
 
     /// The commits after `from`.

@@ -2,8 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot set up its store ends, with the reason")]
 
+mod etcd_cluster;
 mod etcd_process;
 
+pub use self::etcd_cluster::EtcdCluster;
 pub use self::etcd_process::EtcdProcess;
 use crate::{Embedded, EmbeddedConfig, Etcd, EtcdConfig, FanoutConfig, Store};
 use futures::FutureExt;
@@ -71,7 +73,12 @@ impl Backend for EmbeddedBackend {
 impl EtcdBackend {
     /// An empty one.
     pub fn start() -> Self {
-        Self { process: EtcdProcess::start() }
+        Self::start_with(&[])
+    }
+
+    /// The same with further arguments for etcd.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self { process: EtcdProcess::start_with(arguments) }
     }
 
     /// The etcd behind it.

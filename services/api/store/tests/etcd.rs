@@ -100,4 +100,66 @@ mod etcd {
         let nonsense = Etcd::connect(EtcdConfig::new(["not an address"])).await.unwrap_err();
         assert!(matches!(nonsense, Error::Invalid(_)), "{nonsense}");
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_format_is_told_beside_the_keys_of_kubernetes_and_a_newer_one_is_refused() {
+        let backend = EtcdBackend::start();
+        let store = backend.connect().await;
+        let mut foreign = Client::connect(backend.config().endpoints, None).await.unwrap();
+        let format = |response: etcd_client::GetResponse| {
+            response.kvs().first().map(|kv| (kv.value_str().unwrap().to_owned(), kv.mod_revision()))
+        };
+        assert_eq!(
+            format(foreign.get("/keelson/format", None).await.unwrap()),
+            None,
+            "nothing is written yet"
+        );
+        let mut watch = store.watch(1).await.unwrap();
+        let commit = Commit { compares: Vec::new(), ops: vec![Op::delete("/registry/none")] };
+        store.commit(commit).await.unwrap();
+        assert_eq!(store.head().await, Ok(1), "what changes nothing takes no revision");
+        assert_eq!(put(&store, "/registry/a").await, Ok(2));
+        let found = foreign.get("/keelson/format", None).await.unwrap();
+        assert_eq!(format(found), Some(("1".to_owned(), 2)), "in the revision of the first commit");
+        let batch = next(&mut watch).await.unwrap();
+        assert_eq!((batch.revision, batch.changes.len()), (2, 1));
+        assert_eq!(put(&backend.connect().await, "/registry/b").await, Ok(3), "it is written once");
+
+        foreign.put("/keelson/format", "2", None).await.unwrap();
+        let error = Etcd::connect(backend.config()).await.unwrap_err();
+        assert_eq!(error, Error::NewerFormat { found: 2, supported: 1 });
+        let sentence = "the data has format 2, newer than the 1 this program knows; use a newer keelson";
+        assert_eq!(error.to_string(), sentence);
+        foreign.put("/keelson/format", "new!", None).await.unwrap();
+        assert!(matches!(Etcd::connect(backend.config()).await.unwrap_err(), Error::Corrupt(_)));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_etcd_without_room_refuses_writes_and_serves_reads() {
+        let backend = EtcdBackend::start_with(&["--quota-backend-bytes", "4194304"]);
+        let store = backend.connect().await;
+        let mut watch = store.watch(1).await.unwrap();
+        let mut stored = 0;
+        let error = loop {
+            let value = vec![b'x'; 500_000];
+            let commit =
+                Commit { compares: Vec::new(), ops: vec![Op::put(format!("/registry/{stored}"), value)] };
+            match store.commit(commit).await {
+                Ok(_) => stored += 1,
+                Err(error) => break error,
+            }
+            assert!(stored < 100, "the quota is 4 MiB");
+        };
+        assert!(matches!(&error, Error::NoSpace(_)), "{error}");
+        assert!(error.to_string().contains("etcdctl alarm disarm"), "it says what to do: {error}");
+        assert!(!error.is_retryable());
+        let list = store.range(RangeRequest::all("/registry/")).await.unwrap();
+        assert_eq!(list.items.len(), stored, "all that was acknowledged, and nothing else");
+        for revision in 2..=list.revision {
+            assert_eq!(next(&mut watch).await.unwrap().revision, revision);
+        }
+        let removed =
+            store.commit(Commit { compares: Vec::new(), ops: vec![Op::delete("/registry/0")] }).await;
+        assert!(removed.is_ok(), "etcd lets us make room: {removed:?}");
+    }
 }

@@ -5,6 +5,9 @@ use bytes::Bytes;
 use etcd_client::{Certificate, ConnectOptions, Identity, TlsOptions};
 use std::time::Duration;
 
+/// How long a connection to a member may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Where etcd is and how to use it.
 #[derive(Clone, Debug)]
 pub struct EtcdConfig {
@@ -48,11 +51,12 @@ impl EtcdConfig {
     }
 
     pub(super) fn connect_options(&self) -> ConnectOptions {
-        // Without pings a broken connection would leave the watch silent for ever.
+        // Without pings a broken connection, or a member that is stopped, would leave the watch silent for ever. etcd
+        // takes more than one in 5 s for an attack (--grpc-keepalive-min-time), and any without a stream.
         let mut options = ConnectOptions::new()
-            .with_keep_alive(Duration::from_secs(10), Duration::from_secs(5))
-            .with_keep_alive_while_idle(true)
-            .with_connect_timeout(self.timeout)
+            .with_keep_alive(Duration::from_secs(6), Duration::from_secs(3))
+            .with_keep_alive_while_idle(false)
+            .with_connect_timeout(self.timeout.min(CONNECT_TIMEOUT))
             .with_require_leader(true);
         if let Some(EtcdTls { ca, identity }) = &self.tls {
             let mut tls = TlsOptions::new().ca_certificate(Certificate::from_pem(ca));

@@ -4,11 +4,12 @@
 //! batches without changes): the position of the watch is then a statement about all of history, and needs no
 //! progress requests, which etcd 3.4 is known to answer too early.
 
+use super::members::{Member, Members};
 use super::span::Span;
 use super::{bounded, head, wire};
 use crate::fanout::{Fanout, History};
 use crate::{Batch, Error, Revision};
-use etcd_client::{GetOptions, GetResponse, KvClient, WatchClient, WatchOptions, WatchResponse, WatchStream};
+use etcd_client::{GetOptions, GetResponse, WatchOptions, WatchResponse, WatchStream};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -20,8 +21,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 
 /// etcd, for reading, and where its history goes.
 pub(super) struct Source {
-    pub(super) kv: KvClient,
-    pub(super) watch: WatchClient,
+    pub(super) members: Arc<Members>,
     pub(super) prefix: String,
     pub(super) timeout: Duration,
     pub(super) fanout: Arc<Fanout>,
@@ -33,6 +33,8 @@ pub(super) struct Source {
 enum Ended {
     /// What it should have delivered next has been compacted; this is the oldest revision left.
     Compacted(Revision),
+    /// Another member is asked from now on.
+    Moved,
     /// Anything else.
     Failed(Error),
 }
@@ -45,6 +47,7 @@ pub(super) async fn follow(source: Arc<Source>) {
         match source.feed().await {
             // Only another client's compaction gets here. Readers at the gap learn that they missed something.
             Ended::Compacted(oldest) => source.fanout.skip_to(oldest),
+            Ended::Moved => continue,
             Ended::Failed(error) => tracing::warn!(%error, "the watch of etcd ended; watching again"),
         }
         if source.fanout.last() > before {
@@ -90,16 +93,18 @@ impl Source {
         if let Some(revision) = revision {
             options = options.with_revision(wire::signed(revision));
         }
-        let mut kv = self.kv.clone();
-        let call = async move { Ok(kv.get(key, Some(options)).await) };
-        let error = match bounded(self.timeout, "answer", call).await? {
+        let call = |member: Arc<Member>| {
+            let (key, options) = (key.clone(), options.clone());
+            async move { member.kv().get(key, Some(options)).await }
+        };
+        let error = match self.members.read("answer", revision, call).await {
             Ok(response) => return Ok(response),
-            Err(error) => wire::error(error, revision),
+            Err(error) => error,
         };
         match error {
             // etcd does not say what the newest revision is.
             Error::FutureRevision { requested, .. } => {
-                let head = head(self.kv.clone(), &self.prefix, self.timeout).await?;
+                let head = head(&self.members, &self.prefix).await?;
                 Err(Error::FutureRevision { requested, head })
             }
             Error::Compacted { requested, compacted } => {
@@ -112,25 +117,41 @@ impl Source {
 
     /// Publishes what happens, until the watch ends.
     async fn feed(&self) -> Ended {
-        let mut stream = match self.open(self.fanout.last()).await {
+        // Before the member is chosen, so that no move is missed.
+        let mut moves = self.members.moves();
+        let member = self.members.current();
+        let mut stream = match self.open(&member, self.fanout.last()).await {
             Ok(stream) => stream,
-            Err(error) => return Ended::Failed(error),
+            Err(error) => {
+                self.members.avoid(&member, &error);
+                return Ended::Failed(error);
+            }
         };
         loop {
-            match self.next(&mut stream, self.fanout.last()).await {
+            let next = tokio::select! {
+                next = self.next(&mut stream, self.fanout.last()) => next,
+                // The sender lives in `members`: this is no error.
+                _ = moves.changed() => return Ended::Moved,
+            };
+            match next {
                 Ok(batches) => self.fanout.publish(batches),
-                Err(ended) => return ended,
+                Err(ended) => {
+                    if let Ended::Failed(error) = &ended {
+                        self.members.avoid(&member, error);
+                    }
+                    return ended;
+                }
             }
         }
     }
 
     /// A watch of every key after `after`.
-    async fn open(&self, after: Revision) -> Result<WatchStream, Error> {
+    async fn open(&self, member: &Member, after: Revision) -> Result<WatchStream, Error> {
         let options = WatchOptions::new()
             .with_all_keys()
             .with_prev_key()
             .with_start_revision(wire::signed(after.saturating_add(1)));
-        let mut client = self.watch.clone();
+        let mut client = member.watch();
         let call = async move { Ok(client.watch("", Some(options)).await) };
         bounded(self.timeout, "start a watch", call).await?.map_err(|error| wire::error(error, None))
     }
@@ -156,7 +177,8 @@ impl Source {
         // etcd would let a watch begin one revision earlier than the compacted one allows a list to look, and
         // 3.4 may then leave out deletes.
         self.check_revision(Some(after)).await?;
-        let mut stream = self.open(after).await?;
+        let member = self.members.current();
+        let mut stream = self.open(&member, after).await?;
         loop {
             match self.next(&mut stream, after).await {
                 Ok(batches) if batches.is_empty() => (),
@@ -164,7 +186,11 @@ impl Source {
                 Err(Ended::Compacted(compacted)) => {
                     return Err(Error::Compacted { requested: after, compacted });
                 }
-                Err(Ended::Failed(error)) => return Err(error),
+                Err(Ended::Failed(error)) => {
+                    self.members.avoid(&member, &error);
+                    return Err(error);
+                }
+                Err(Ended::Moved) => return Err(Error::Unavailable("etcd's member was changed".to_owned())),
             }
         }
     }

@@ -1,15 +1,15 @@
 //! Leases, shared by the keys that end in the same span of time.
 
+use super::members::{Member, Members};
 use super::wire;
 use crate::{Commit, Error, Op};
-use etcd_client::LeaseClient;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The leases we have been granted, and when each ends (in milliseconds since 1970).
 pub(super) struct Leases {
-    client: LeaseClient,
+    members: Arc<Members>,
     bucket: Duration,
     granted: Mutex<BTreeMap<u64, i64>>,
 }
@@ -17,8 +17,8 @@ pub(super) struct Leases {
 // === impl Leases ===
 
 impl Leases {
-    pub(super) fn new(client: LeaseClient, bucket: Duration) -> Self {
-        Self { client, bucket, granted: Mutex::default() }
+    pub(super) fn new(members: Arc<Members>, bucket: Duration) -> Self {
+        Self { members, bucket, granted: Mutex::default() }
     }
 
     /// A lease for each operation that has a time to live.
@@ -46,8 +46,9 @@ impl Leases {
             return Ok(lease);
         }
         let seconds = wire::signed((end - now).div_ceil(1000));
-        let mut client = self.client.clone();
-        let granted = client.grant(seconds, None).await.map_err(|error| wire::error(error, None))?;
+        // Granted twice is no harm: one of the two ends unused.
+        let grant = |member: Arc<Member>| async move { member.leases().grant(seconds, None).await };
+        let granted = self.members.read("grant a lease", None, grant).await?;
         // Somebody else may have asked at the same time: one of the two leases ends unused.
         Ok(*self.granted().entry(end).or_insert_with(|| granted.id()))
     }

@@ -10,13 +10,14 @@ use etcd_client::{
 };
 use std::sync::Arc;
 
-/// The transaction of a commit; `leases` has one place per operation. If a compare does not hold, it reads what
-/// is there instead.
-pub(super) fn transaction(commit: &Commit, leases: &[Option<i64>]) -> Txn {
+/// The transaction of a commit; `leases` has one place per operation, `also` is done besides. If a compare does not
+/// hold, it reads what is there instead.
+pub(super) fn transaction(commit: &Commit, leases: &[Option<i64>], also: Option<TxnOp>) -> Txn {
     let compares: Vec<Compare> = commit.compares.iter().map(compare).collect();
     let looks: Vec<TxnOp> =
         commit.compares.iter().map(|compare| TxnOp::get(compare.key.as_str(), None)).collect();
-    let ops: Vec<TxnOp> = commit.ops.iter().zip(leases).map(|(op, lease)| operation(op, *lease)).collect();
+    let ops = commit.ops.iter().zip(leases).map(|(op, lease)| operation(op, *lease));
+    let ops: Vec<TxnOp> = ops.chain(also).collect();
     Txn::new().when(compares).and_then(ops).or_else(looks)
 }
 
@@ -42,8 +43,10 @@ fn operation(op: &Op, lease: Option<i64>) -> TxnOp {
 /// How a transaction made by [`transaction`] ended.
 pub(super) fn outcome(commit: &Commit, response: &TxnResponse) -> Result<CommitOutcome, Error> {
     let revision = revision(response.header());
-    let found = response.op_responses().into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
+    let mut found = response.op_responses().into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
     if response.succeeded() {
+        // What was done besides is nobody's business.
+        found.truncate(commit.ops.len());
         return Ok(CommitOutcome::Committed { revision, previous: found });
     }
     let mut checked = commit.compares.iter().zip(found).enumerate();
@@ -107,6 +110,68 @@ fn change(event: &Event) -> Result<Change, Error> {
     Ok(Change { key, kind, previous })
 }
 
+/// What is the matter with a member, rather than with what was asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It was not reached: nothing was sent.
+    Unreached,
+    /// It knows of no leader, and so has done nothing.
+    NoLeader,
+    /// It is not up to more, and has done nothing.
+    Busy,
+    /// It did not answer in time.
+    Silent,
+    /// The connection broke, or it gave up: what it was asked may happen all the same.
+    Lost,
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    /// Whether a write may have happened, or happen yet.
+    pub(super) fn may_have_happened(self) -> bool {
+        match self {
+            Self::Unreached | Self::NoLeader | Self::Busy => false,
+            Self::Silent | Self::Lost => true,
+        }
+    }
+}
+
+/// What a failure says of the member; `None` if it is about what was asked. etcd says most of it in words only
+/// (rpctypes/error.go).
+pub(super) fn trouble(error: &etcd_client::Error) -> Option<Trouble> {
+    let status = match error {
+        etcd_client::Error::GRpcStatus(status) => status,
+        etcd_client::Error::TransportError(_) | etcd_client::Error::IoError(_) => {
+            return Some(Trouble::Unreached);
+        }
+        _ => return None,
+    };
+    let mut source = std::error::Error::source(status);
+    if source.is_some() {
+        // It failed on this side: before the connection stood, or after.
+        while let Some(cause) = source {
+            if cause.is::<tonic::ConnectError>() {
+                return Some(Trouble::Unreached);
+            }
+            source = cause.source();
+        }
+        return Some(Trouble::Lost);
+    }
+    match status.message() {
+        message if message.contains("no leader") => Some(Trouble::NoLeader),
+        message if message.contains("too many requests") => Some(Trouble::Busy),
+        message
+            if ["request timed out", "leader changed", "server stopped", "not leader"]
+                .iter()
+                .any(|words| message.contains(words)) =>
+        {
+            Some(Trouble::Lost)
+        }
+        _ => (status.code() == tonic::Code::Unavailable).then_some(Trouble::Lost),
+    }
+}
+
 /// What a failure means; `requested` is the revision asked for, if one was. etcd says most of it in words only.
 pub(super) fn error(error: etcd_client::Error, requested: Option<Revision>) -> Error {
     let etcd_client::Error::GRpcStatus(status) = &error else {
@@ -122,7 +187,8 @@ pub(super) fn error(error: etcd_client::Error, requested: Option<Revision>) -> E
             Error::FutureRevision { requested, head: requested.saturating_sub(1) }
         }
         message if message.contains("database space exceeded") => Error::NoSpace(format!(
-            "{message}; compact and defragment etcd, raise its --quota-backend-bytes and disarm its alarm"
+            "{message}; reads go on; defragment etcd (etcdctl defrag) or raise its --quota-backend-bytes, then \
+             disarm the alarm (etcdctl alarm disarm)"
         )),
         message if message.contains("request is too large") => {
             Error::TooLarge { size: MAX_COMMIT_BYTES, limit: MAX_COMMIT_BYTES }
@@ -155,4 +221,40 @@ fn text(key: &[u8]) -> Result<Arc<str>, Error> {
     let text =
         std::str::from_utf8(key).map_err(|_| Error::Corrupt(format!("the key {key:?} is not UTF-8")))?;
     Ok(Arc::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Status;
+
+    #[test]
+    fn only_what_is_certain_not_to_have_happened_may_be_tried_again() {
+        let said = |status: Status| trouble(&etcd_client::Error::GRpcStatus(status));
+        let refused = tonic::ConnectError(Box::new(std::io::Error::other("refused")));
+        let broken = std::io::Error::other("reset by peer");
+        let table = [
+            (Status::unavailable("etcdserver: no leader"), Some(Trouble::NoLeader)),
+            (Status::resource_exhausted("etcdserver: too many requests"), Some(Trouble::Busy)),
+            (Status::unavailable("etcdserver: request timed out"), Some(Trouble::Lost)),
+            (
+                Status::unavailable("etcdserver: request timed out, possibly due to previous leader failure"),
+                Some(Trouble::Lost),
+            ),
+            (Status::unavailable("etcdserver: leader changed"), Some(Trouble::Lost)),
+            (Status::unavailable("etcdserver: server stopped"), Some(Trouble::Lost)),
+            (Status::unavailable("something new"), Some(Trouble::Lost)),
+            (Status::from_error(Box::new(refused)), Some(Trouble::Unreached)),
+            (Status::from_error(Box::new(broken)), Some(Trouble::Lost)),
+            (Status::resource_exhausted("etcdserver: mvcc: database space exceeded"), None),
+            (Status::out_of_range("etcdserver: mvcc: required revision has been compacted"), None),
+            (Status::not_found("etcdserver: requested lease not found"), None),
+        ];
+        for (status, expected) in table {
+            assert_eq!(said(status.clone()), expected, "{status}");
+        }
+        let retried = [Trouble::Unreached, Trouble::NoLeader, Trouble::Busy];
+        assert!(retried.iter().all(|trouble| !trouble.may_have_happened()));
+        assert!([Trouble::Silent, Trouble::Lost].iter().all(|trouble| trouble.may_have_happened()));
+    }
 }
