@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use keelson_api_store::{Compare, Expect, Store};
 use keelson_base_model::namespace::TERMINATING;
+use keelson_base_model::pod;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
 use keelson_proto::core::{Namespace, Node, Pod, Taint};
@@ -138,14 +139,30 @@ fn taints<K: Object>(object: &K) -> &[Taint] {
 /// What a node may make: itself, without labels that are not its to give, and mirrors of its static pods.
 fn new_of_node<K: Object>(node: &str, object: &K) -> Result<(), ApiError> {
     let meta = object.metadata();
-    let why = if K::KIND == Pod::KIND && !meta.annotations.contains_key(MIRROR) {
+    let pod = (object as &dyn Any).downcast_ref::<Pod>();
+    let why = if pod.is_some() && !meta.annotations.contains_key(MIRROR) {
         format!("pod does not have {MIRROR:?} annotation, node {node:?} can only create mirror pods")
+    } else if let Some(what) = pod.and_then(referred) {
+        format!("node {node:?} can not create pods that reference {what}")
     } else if K::KIND == Node::KIND && !restricted(meta).is_empty() {
         format!("node {node:?} is not allowed to set labels of {RESTRICTED}")
     } else {
         return Ok(());
     };
     Err(ApiError::forbidden(K::KIND, &meta.name, why))
+}
+
+/// What a mirror pod must not refer to: its kubelet could read it then, and it is not the kubelet's to say what that is.
+fn referred(pod: &Pod) -> Option<&'static str> {
+    let found = pod::references(pod);
+    [
+        (pod.spec.service_account_name.is_empty(), "a service account"),
+        (found.secrets.is_empty(), "secrets"),
+        (found.config_maps.is_empty(), "configmaps"),
+        (found.claims.is_empty(), "persistentvolumeclaims"),
+    ]
+    .into_iter()
+    .find_map(|(none, what)| (!none).then_some(what))
 }
 
 /// That an object belongs to a node, as far as nodes write it.

@@ -5,8 +5,10 @@
 //! it is there for, a kubelet its own node and the pods bound to it. (Role bindings as objects are a later
 //! addition; they will stand beside this table, not replace it.)
 
+mod references;
 mod rules;
 
+pub(crate) use self::references::NodeReferences;
 pub(crate) use self::rules::{authorize, authorize_object, authorize_selection};
 
 use http::HeaderValue;
@@ -78,6 +80,17 @@ impl Caller {
         }
         let groups = request.headers().get_all(REMOTE_GROUP).iter();
         Ok(Self { user: readable(user)?, groups: groups.map(readable).collect::<Result<_, _>>()? })
+    }
+
+    /// Whether the caller is a part of Keelson: one of its services, a kubelet, or api itself.
+    pub(crate) fn is_component(&self) -> bool {
+        const SERVICES: [&str; 4] = [
+            "system:apiserver",
+            "system:kube-scheduler",
+            "system:kube-controller-manager",
+            "system:kube-proxy",
+        ];
+        SERVICES.contains(&self.user.as_str()) || self.user == GATEWAY || self.user.starts_with(NODE_PREFIX)
     }
 
     /// Whether the caller is in a group.

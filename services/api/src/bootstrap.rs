@@ -1,5 +1,7 @@
 //! What every cluster begins with: its namespaces, and the `kubernetes` service by which pods find the API.
 
+mod slices;
+
 use std::net::SocketAddrV4;
 
 use keelson_base_model::status::ApiError;
@@ -44,7 +46,8 @@ pub(crate) async fn run(registries: &Registries, api: &[SocketAddrV4]) -> Result
         object: endpoints.encode_to_vec().into(),
         options: None,
     };
-    registries.endpoints.update(&caller, update, Part::Whole).await.map(drop)
+    registries.endpoints.update(&caller, update, Part::Whole).await?;
+    slices::write(&registries.endpointslices, &caller, api).await
 }
 
 fn unless_there<T>(created: Result<T, ApiError>) -> Result<(), ApiError> {
@@ -89,5 +92,8 @@ fn endpoints(api: &[SocketAddrV4]) -> Endpoints {
         }],
         ..EndpointSubset::default()
     });
-    Endpoints { metadata: metadata(), subsets: subsets.collect() }
+    let mut endpoints = Endpoints { metadata: metadata(), subsets: subsets.collect() };
+    // Their slices are written here as well.
+    endpoints.metadata.labels.insert("endpointslice.kubernetes.io/skip-mirror".to_owned(), "true".to_owned());
+    endpoints
 }

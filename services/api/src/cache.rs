@@ -15,17 +15,18 @@ mod watchers;
 
 pub(crate) use self::entry::{Entry, Index, TypedIndex};
 pub(crate) use self::event::{Event, initial as initial_frame};
-pub(crate) use self::feed::{Feed, Sink};
+pub(crate) use self::feed::{Feed, Listener, Sink};
 pub(crate) use self::filter::Filter;
 pub(crate) use self::progress::Progress;
 pub(crate) use self::watchers::{Delivery, Subscription};
 
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use imbl::OrdMap;
+use keelson_base_daemon::trace::TraceContext;
 use keelson_base_model::status::ApiError;
 
 use self::ring::Ring;
@@ -44,6 +45,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct Page {
     /// Encoded objects, in order of their paths.
     pub(crate) items: Vec<Bytes>,
+    /// The traces of the requests that wrote them, as they go over the wire: up to the last one that was traced.
+    pub(crate) traces: Vec<Bytes>,
     /// The state that the page shows.
     pub(crate) revision: u64,
     /// Path of the last object, if there are more behind it.
@@ -58,12 +61,24 @@ pub(crate) struct Cache {
     snapshot: ArcSwap<Snapshot>,
     live: Mutex<Live>,
     progress: Progress,
+    listener: OnceLock<Arc<dyn Listener>>,
 }
 
 /// What changes together: the ring and who listens.
 struct Live {
     ring: Ring,
     watchers: Watchers,
+}
+
+/// How much has passed through a cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tally {
+    /// Changes taken in.
+    pub(crate) received: u64,
+    /// Changes handed to watchers.
+    pub(crate) told: u64,
+    /// Watchers given up because they were too far behind.
+    pub(crate) given_up: u64,
 }
 
 /// A watch as it begins: what there is now, and what follows.
@@ -76,6 +91,24 @@ pub(crate) struct Watch {
     pub(crate) changes: Subscription,
 }
 
+// === impl Page ===
+
+impl Page {
+    /// A page of a state, yet without objects.
+    pub(crate) fn new(revision: u64) -> Self {
+        Self { items: Vec::new(), traces: Vec::new(), revision, next: None, remaining: None }
+    }
+
+    /// Adds an object, and the trace of the request that wrote it.
+    pub(crate) fn push(&mut self, object: Bytes, trace: Option<TraceContext>) {
+        if let Some(trace) = trace.filter(|trace| trace.is_sampled()) {
+            self.traces.resize(self.items.len(), Bytes::new());
+            self.traces.push(Bytes::copy_from_slice(&trace.to_bytes()));
+        }
+        self.items.push(object);
+    }
+}
+
 // === impl Cache ===
 
 impl Cache {
@@ -86,7 +119,14 @@ impl Cache {
             snapshot: ArcSwap::default(),
             live: Mutex::new(Live { ring: Ring::default(), watchers: Watchers::default() }),
             progress,
+            listener: OnceLock::new(),
         })
+    }
+
+    /// Has somebody hear of every change before readers do; of the first who is given, for good.
+    pub(crate) fn tell(&self, listener: Arc<dyn Listener>) {
+        // A second listener is a mistake of who wires the caches, which its tests would show.
+        let _ = self.listener.set(listener);
     }
 
     /// Where the kind's keys begin in the store.
@@ -143,6 +183,12 @@ impl Cache {
         Ok(Watch { initial, revision: reached.max(snapshot.revision), changes })
     }
 
+    /// How much has passed through.
+    pub(crate) fn tally(&self) -> Tally {
+        let live = self.live();
+        Tally { received: live.ring.received, told: live.watchers.told, given_up: live.watchers.given_up }
+    }
+
     /// Forgets a watcher.
     fn unwatch(&self, id: u64) {
         self.live().watchers.remove(id);
@@ -160,7 +206,7 @@ impl Snapshot {
     /// A page of what the filter meets, from behind `after`; all of it if `limit` is 0. `revision` is one of
     /// which this is the state.
     pub(crate) fn page(&self, filter: &Filter, after: Option<&str>, limit: usize, revision: u64) -> Page {
-        let mut page = Page { items: Vec::new(), revision, next: None, remaining: None };
+        let mut page = Page::new(revision);
         let mut last = None;
         let mut found = entries(self, filter, after).filter(|entry| filter.matches(entry));
         for entry in found.by_ref() {
@@ -169,7 +215,7 @@ impl Snapshot {
                 page.remaining = (!filter.selects()).then(|| 1 + found.count() as i64);
                 return page;
             }
-            page.items.push(entry.object.clone());
+            page.push(entry.object.clone(), entry.trace);
             last = Some(entry.path.clone());
         }
         page

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keelson_api_store as store;
 use keelson_base_model::field::{ErrorList, FieldError, Path};
-use keelson_base_model::status::{ApiError, GroupKind};
+use keelson_base_model::status::{ApiError, GroupKind, Reason};
 use keelson_proto::Object;
 use keelson_proto::meta::StatusCause;
 
@@ -22,9 +22,19 @@ pub(crate) fn from_store(error: store::Error) -> ApiError {
         Error::TooLarge { size, limit } => {
             ApiError::request_entity_too_large(format!("the object has {size} bytes, limit is {limit}"))
         }
-        Error::Unavailable(_) | Error::NoSpace(_) | Error::Closed => {
+        Error::Unavailable(_) | Error::Closed => {
             tracing::warn!(%error, "the store refuses");
             ApiError::service_unavailable(error.to_string())
+        }
+        // Without a time to retry after: a client that retried by itself might do twice what was done already, or wait
+        // for room that nobody makes.
+        Error::Unknown(_) => {
+            tracing::warn!(%error, "the store did not answer");
+            ApiError::new(Reason::Timeout, error.to_string())
+        }
+        Error::NoSpace(_) => {
+            tracing::error!(%error, "the store refuses");
+            ApiError::new(Reason::TooManyRequests, error.to_string())
         }
         _ => {
             tracing::error!(%error, "the store failed");

@@ -4,7 +4,7 @@
 //! registry of its kind. Reads are answered by the watch cache, which one store watch feeds. Writes pass
 //! admission and the kind's strategy (defaults, validation) and are committed with compare-and-set.
 //!
-//! Adding a kind is one `.proto` file, one strategy, and one line in [`Api::build`].
+//! Adding a kind is one `.proto` file, one strategy, and its line where the registries are made.
 
 mod admission;
 mod allocator;
@@ -15,6 +15,7 @@ mod compaction;
 mod config;
 mod errors;
 mod kubelet;
+mod meter;
 mod registry;
 mod rpc;
 
@@ -26,16 +27,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_api_store::{self as store, Store};
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tasks::{Drain, Tasks};
 use keelson_base_model::status::ApiError;
+use keelson_proto::Object as _;
 
 use self::admission::Admission;
 use self::allocator::{Allocators, Repair};
+use self::auth::NodeReferences;
 use self::cache::{Cache, Feed, Progress, TypedIndex};
+use self::meter::MeteredStore;
 use self::registry::{
-    EndpointsStrategy, EventStrategy, LeaseStrategy, NamespaceStrategy, NodeStrategy, Noun, PodStrategy,
-    Registry, ReplicationControllerStrategy, ServiceStrategy, Strategy,
+    ConfigMapStrategy, EndpointSliceStrategy, EndpointsStrategy, EventStrategy, LeaseStrategy,
+    LimitRangeStrategy, NamespaceStrategy, NodeStrategy, Noun, PersistentVolumeClaimStrategy,
+    PersistentVolumeStrategy, PodStrategy, PodTemplateStrategy, Registry, ReplicationControllerStrategy,
+    ResourceQuotaStrategy, SecretStrategy, ServiceAccountStrategy, ServiceStrategy, Strategy,
 };
 use self::rpc::{PodVerbs, Services};
 
@@ -63,11 +69,15 @@ pub(crate) struct Registries {
     pods: Arc<Registry<PodStrategy>>,
     services: Arc<Registry<ServiceStrategy>>,
     endpoints: Arc<Registry<EndpointsStrategy>>,
+    endpointslices: Arc<Registry<EndpointSliceStrategy>>,
     replicationcontrollers: Arc<Registry<ReplicationControllerStrategy>>,
     nodes: Arc<Registry<NodeStrategy>>,
     namespaces: Arc<Registry<NamespaceStrategy>>,
     events: Arc<Registry<EventStrategy>>,
     leases: Arc<Registry<LeaseStrategy>>,
+    /// The kinds that have the verbs of all nouns and no others.
+    plain: Vec<Arc<dyn Noun>>,
+    references: Arc<NodeReferences>,
     allocators: Arc<Allocators>,
 }
 
@@ -75,6 +85,7 @@ pub(crate) struct Registries {
 struct Maker {
     store: Arc<dyn Store>,
     progress: Progress,
+    metrics: Metrics,
     admission: Arc<Admission>,
     caches: Vec<Arc<Cache>>,
 }
@@ -92,11 +103,13 @@ impl Api {
         kubelets: Arc<dyn KubeletDialer>,
         tasks: &Tasks,
         health: &Health,
+        metrics: &Metrics,
     ) -> Result<Self, BuildError> {
         let ready = health.register("api");
         let tasks = tasks.child("api");
+        let store: Arc<dyn Store> = Arc::new(MeteredStore::new(store, metrics));
         let progress = Progress::default();
-        let (registries, caches, services) = registries(&config, &store, &progress);
+        let (registries, caches, services) = registries(&config, &store, &progress, metrics);
         let feed = Feed {
             store: store.clone(),
             caches,
@@ -111,7 +124,7 @@ impl Api {
         tasks.spawn("repair", repair_now_and_then(repair, tasks.drain()));
         tasks
             .spawn("compaction", compaction::run(store, progress, config.compaction_interval, tasks.drain()));
-        let router = registries.rpc(kubelets, tasks.drain()).router();
+        let router = meter::counted(registries.rpc(kubelets, tasks.drain()).router(), metrics);
         ready.release();
         Ok(Self { router })
     }
@@ -130,20 +143,25 @@ fn registries(
     config: &Config,
     store: &Arc<dyn Store>,
     progress: &Progress,
+    metrics: &Metrics,
 ) -> (Registries, Vec<Arc<Cache>>, Arc<Cache>) {
-    let namespaces = cache::<NamespaceStrategy>(progress);
+    let namespaces = cache::<NamespaceStrategy>(progress, metrics);
     let admission = Admission::new(store.clone(), namespaces.clone());
     let allocators =
         Arc::new(Allocators::new(config.service_cluster_ip_range, config.service_node_port_range));
-    let services = cache::<ServiceStrategy>(progress);
+    let services = cache::<ServiceStrategy>(progress, metrics);
     let mut make = Maker {
         store: store.clone(),
         progress: progress.clone(),
+        metrics: metrics.clone(),
         admission: admission.clone(),
         caches: vec![namespaces.clone(), services.clone()],
     };
+    let references = NodeReferences::new(store.clone(), progress.clone());
+    let pods = make.registry(PodStrategy);
+    pods.tell(references.clone());
     let registries = Registries {
-        pods: make.registry(PodStrategy),
+        pods,
         services: Registry::new(
             ServiceStrategy { allocators: allocators.clone() },
             store.clone(),
@@ -151,11 +169,23 @@ fn registries(
             admission.clone(),
         ),
         endpoints: make.registry(EndpointsStrategy),
+        endpointslices: make.registry(EndpointSliceStrategy),
         replicationcontrollers: make.registry(ReplicationControllerStrategy),
         nodes: make.registry(NodeStrategy),
         namespaces: Registry::new(NamespaceStrategy, store.clone(), namespaces, admission),
         events: make.registry(EventStrategy { ttl: config.event_ttl }),
         leases: make.registry(LeaseStrategy),
+        plain: vec![
+            make.registry(ConfigMapStrategy),
+            make.registry(LimitRangeStrategy),
+            make.registry(PersistentVolumeClaimStrategy),
+            make.registry(PersistentVolumeStrategy),
+            make.registry(PodTemplateStrategy),
+            make.registry(ResourceQuotaStrategy),
+            make.registry(SecretStrategy),
+            make.registry(ServiceAccountStrategy),
+        ],
+        references,
         allocators,
     };
     (registries, make.caches, services)
@@ -164,16 +194,18 @@ fn registries(
 impl Registries {
     /// The gRPC face of all registries.
     fn rpc(&self, kubelets: Arc<dyn KubeletDialer>, drain: Drain) -> Services {
-        let nouns: Vec<Arc<dyn Noun>> = vec![
+        let mut nouns: Vec<Arc<dyn Noun>> = vec![
             self.pods.clone(),
             self.services.clone(),
             self.endpoints.clone(),
+            self.endpointslices.clone(),
             self.replicationcontrollers.clone(),
             self.nodes.clone(),
             self.namespaces.clone(),
             self.events.clone(),
             self.leases.clone(),
         ];
+        nouns.extend(self.plain.iter().cloned());
         let pods =
             PodVerbs { pods: self.pods.clone(), nodes: self.nodes.clone(), kubelets, drain: drain.clone() };
         Services {
@@ -182,6 +214,7 @@ impl Registries {
             replicationcontrollers: self.replicationcontrollers.clone(),
             nodes: self.nodes.clone(),
             namespaces: self.namespaces.clone(),
+            references: self.references.clone(),
             drain,
         }
     }
@@ -191,14 +224,16 @@ impl Registries {
 
 impl Maker {
     fn registry<S: Strategy>(&mut self, strategy: S) -> Arc<Registry<S>> {
-        let cache = cache::<S>(&self.progress);
+        let cache = cache::<S>(&self.progress, &self.metrics);
         self.caches.push(cache.clone());
         Registry::new(strategy, self.store.clone(), cache, self.admission.clone())
     }
 }
 
-fn cache<S: Strategy>(progress: &Progress) -> Arc<Cache> {
-    Cache::new(Box::new(TypedIndex { prefix: S::PREFIX, fields: S::fields }), progress.clone())
+fn cache<S: Strategy>(progress: &Progress, metrics: &Metrics) -> Arc<Cache> {
+    let cache = Cache::new(Box::new(TypedIndex { prefix: S::PREFIX, fields: S::fields }), progress.clone());
+    meter::tell_cache(metrics, S::Object::KIND, &cache);
+    cache
 }
 
 async fn repair_now_and_then(repair: Repair, drain: Drain) {

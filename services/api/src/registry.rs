@@ -4,23 +4,33 @@
 //! say, and commits with compare-and-set; reads are the watch cache's. [`Noun`] is the same without the
 //! kind's type: bytes in, bytes out, which is what the rpc layer serves.
 
+mod configmap;
 mod create;
 mod delete;
 mod endpoints;
+mod endpointslice;
 mod event;
 mod lease;
+mod limitrange;
 mod mutate;
 mod namespace;
 mod node;
 mod noun;
 mod patch;
+mod persistentvolume;
+mod persistentvolumeclaim;
 mod pod;
+mod podtemplate;
 mod read;
 mod replicationcontroller;
+mod resourcequota;
+mod secret;
 mod service;
+mod serviceaccount;
 mod stored;
 mod strategy;
 mod token;
+mod traced;
 mod update;
 
 use std::borrow::Cow;
@@ -29,21 +39,30 @@ use std::sync::Arc;
 use keelson_api_store::Store;
 use keelson_proto::Object;
 
+pub(crate) use self::configmap::ConfigMapStrategy;
 pub(crate) use self::endpoints::EndpointsStrategy;
+pub(crate) use self::endpointslice::EndpointSliceStrategy;
 pub(crate) use self::event::EventStrategy;
 pub(crate) use self::lease::LeaseStrategy;
+pub(crate) use self::limitrange::LimitRangeStrategy;
 pub(crate) use self::namespace::NamespaceStrategy;
 pub(crate) use self::node::NodeStrategy;
 pub(crate) use self::noun::Noun;
+pub(crate) use self::persistentvolume::PersistentVolumeStrategy;
+pub(crate) use self::persistentvolumeclaim::PersistentVolumeClaimStrategy;
 pub(crate) use self::pod::PodStrategy;
+pub(crate) use self::podtemplate::PodTemplateStrategy;
 pub(crate) use self::replicationcontroller::ReplicationControllerStrategy;
+pub(crate) use self::resourcequota::ResourceQuotaStrategy;
+pub(crate) use self::secret::SecretStrategy;
 pub(crate) use self::service::ServiceStrategy;
+pub(crate) use self::serviceaccount::ServiceAccountStrategy;
 pub(crate) use self::stored::Stored;
 pub(crate) use self::strategy::{Deletion, Reservation, Strategy};
 pub(crate) use self::update::Part;
 
 use crate::admission::Admission;
-use crate::cache::Cache;
+use crate::cache::{Cache, Listener};
 
 /// The registry of one kind.
 pub(crate) struct Registry<S> {
@@ -64,6 +83,11 @@ impl<S: Strategy> Registry<S> {
         admission: Arc<Admission>,
     ) -> Arc<Self> {
         Arc::new(Self { strategy, store, cache, admission })
+    }
+
+    /// Has somebody hear of every change of the kind's objects before readers do.
+    pub(crate) fn tell(&self, listener: Arc<dyn Listener>) {
+        self.cache.tell(listener);
     }
 
     /// The path of an object below the kind's prefix.

@@ -3,6 +3,7 @@
 //! Every noun's service has the same verbs with the same field numbers, so one dispatcher serves them all
 //! through the raw twins of `keelson/v1/raw.proto`; what a noun has besides stands in a file of its own.
 
+mod begin;
 mod namespaces;
 mod nodes;
 mod pods;
@@ -20,13 +21,14 @@ use axum::response::Response;
 use axum::routing::post;
 use keelson_base_client::status::to_grpc;
 use keelson_base_daemon::tasks::Drain;
-use keelson_base_daemon::trace;
 use keelson_base_model::status::ApiError;
+use keelson_proto::Object as _;
+use keelson_proto::core::Pod;
 use tokio::sync::Semaphore;
 
 pub(crate) use self::pods::PodVerbs;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, NodeReferences};
 use crate::errors::RETRY;
 use crate::registry::{NamespaceStrategy, NodeStrategy, Noun, Registry, ReplicationControllerStrategy};
 
@@ -54,6 +56,8 @@ pub(crate) struct Services {
     pub(crate) nodes: Arc<Registry<NodeStrategy>>,
     /// What namespaces have besides.
     pub(crate) namespaces: Arc<Registry<NamespaceStrategy>>,
+    /// What kubelets may read of secrets and config maps.
+    pub(crate) references: Arc<NodeReferences>,
     /// Ends the streams when the process stops.
     pub(crate) drain: Drain,
 }
@@ -77,12 +81,13 @@ impl Services {
                 "Namespace" => namespaces::extra(self.namespaces.clone()),
                 _ => Arc::new(|_, _, _| None),
             };
-            let (noun, drain) = (noun.clone(), self.drain.clone());
+            let (noun, drain, references) = (noun.clone(), self.drain.clone(), self.references.clone());
             let path = format!("/{}/{{method}}", noun.kind().service);
             let through = gate.clone();
             let call = move |Path(method): Path<String>, request: Request| {
                 let stream = STREAMS.contains(&method.as_str());
-                let answer = serve(noun.clone(), extra.clone(), drain.clone(), method, request);
+                let (noun, references) = (noun.clone(), references.clone());
+                let answer = serve(noun, extra.clone(), references, drain.clone(), method, request);
                 bounded(through.clone(), stream, answer)
             };
             router = router.route(&path, post(call));
@@ -98,6 +103,7 @@ impl Services {
 async fn serve(
     noun: Arc<dyn Noun>,
     extra: Extra,
+    references: Arc<NodeReferences>,
     drain: Drain,
     method: String,
     request: Request,
@@ -106,10 +112,10 @@ async fn serve(
         Ok(caller) => caller,
         Err(error) => return refuse(error),
     };
-    let context = trace::extract(request.headers()).or_else(trace::current);
+    let span = begin::span(&caller, noun.kind(), &method, &request);
     let answered = async move {
         let method = match verbs::Verb::parse(&method) {
-            Some(verb) => return verbs::serve(noun, verb, caller, drain, request).await,
+            Some(verb) => return verbs::serve(noun, verb, caller, references, drain, request).await,
             None => method,
         };
         match extra(caller, method.clone(), request) {
@@ -117,7 +123,7 @@ async fn serve(
             None => unknown(&method),
         }
     };
-    trace::scope(context, answered).await
+    span.instrument(answered).await
 }
 
 async fn bindings(pods: Arc<PodVerbs>, method: String, request: Request) -> Response {
@@ -125,9 +131,9 @@ async fn bindings(pods: Arc<PodVerbs>, method: String, request: Request) -> Resp
         Ok(caller) => caller,
         Err(error) => return refuse(error),
     };
-    let context = trace::extract(request.headers()).or_else(trace::current);
+    let span = begin::span(&caller, Pod::KIND, &method, &request);
     match method.as_str() {
-        "Create" => trace::scope(context, pods.bind(caller, request)).await,
+        "Create" => span.instrument(pods.bind(caller, request)).await,
         _ => unknown(&method),
     }
 }

@@ -2,7 +2,11 @@
 
 mod deletions;
 mod identities;
+mod kinds;
+mod metrics;
 mod reads;
+mod references;
+mod replicas;
 mod store;
 mod watches;
 mod writes;
@@ -11,9 +15,10 @@ use std::sync::Arc;
 
 use keelson_api_store::{Embedded, EmbeddedConfig, Store};
 use keelson_base_client::{ApiError, Channel, Client};
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::Peer;
+use keelson_base_daemon::trace::Tracer;
 use keelson_proto::core::{Container, Node, Pod, Service, ServicePort};
 use keelson_proto::meta::ObjectMeta;
 use tempfile::TempDir;
@@ -26,6 +31,7 @@ struct Fixture {
     api: Api,
     dir: TempDir,
     tasks: Tasks,
+    metrics: Metrics,
 }
 
 /// Kubelets that nobody has.
@@ -48,11 +54,27 @@ impl Fixture {
     }
 
     async fn over(store: Arc<dyn Store>, dir: TempDir) -> Self {
-        let tasks = Tasks::new();
+        Self::with(store, dir, &[]).await
+    }
+
+    /// An api that clients reach at these addresses.
+    async fn new_at(addresses: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Embedded::open(EmbeddedConfig::new(dir.path().join("store"))).unwrap();
+        Self::with(Arc::new(store), dir, addresses).await
+    }
+
+    async fn with(store: Arc<dyn Store>, dir: TempDir, addresses: &[&str]) -> Self {
+        let (tasks, metrics) = (Tasks::new(), Metrics::new());
         let health = Health::new(tasks.drain());
-        let config = Config { service_cluster_ip_range: "10.0.0.0/24".parse().unwrap(), ..Config::default() };
-        let api = Api::build(config, store.clone(), Arc::new(NoKubelets), &tasks, &health).await.unwrap();
-        Self { store, api, dir, tasks }
+        let config = Config {
+            service_cluster_ip_range: "10.0.0.0/24".parse().unwrap(),
+            advertise_address: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            ..Config::default()
+        };
+        let api = Api::build(config, store.clone(), Arc::new(NoKubelets), &tasks, &health, &metrics);
+        let api = api.await.unwrap();
+        Self { store, api, dir, tasks, metrics }
     }
 
     /// Stops the api and starts another one on its store.
@@ -71,7 +93,7 @@ impl Fixture {
 
     fn client_of(&self, user: &str, group: &str) -> Client {
         let peer = Peer { common_name: user.into(), organizations: vec![group.into()] };
-        Client::new(Channel::in_process(tonic::service::Routes::from(self.api.routes()), peer))
+        Client::new(Channel::in_process(tonic::service::Routes::from(self.api.routes()), peer, Tracer::off()))
     }
 }
 

@@ -23,7 +23,20 @@ struct Rule {
 }
 
 const SCHEDULER: &[Rule] = &[
-    Rule { verbs: READ, resources: &["*"] },
+    Rule {
+        verbs: READ,
+        resources: &[
+            "events",
+            "leases",
+            "namespaces",
+            "nodes",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "replicationcontrollers",
+            "services",
+        ],
+    },
     Rule { verbs: &["create"], resources: &["pods/binding", "bindings"] },
     Rule { verbs: &["update", "patch"], resources: &["pods/status"] },
     Rule { verbs: WRITE, resources: &["events", "leases"] },
@@ -34,13 +47,14 @@ const CONTROLLERS: &[Rule] =
     &[Rule { verbs: ALL, resources: &["*"] }, Rule { verbs: WRITE, resources: &["*/*"] }];
 
 const PROXY: &[Rule] = &[
-    Rule { verbs: READ, resources: &["services", "endpoints", "nodes", "pods"] },
+    Rule { verbs: READ, resources: &["services", "endpoints", "endpointslices", "nodes", "pods"] },
     Rule { verbs: WRITE, resources: &["events"] },
 ];
 
-/// What kubelets may do; admission narrows the writes to their own node and pods.
+/// What kubelets may do; admission narrows the writes to their own node and pods, and of secrets and config maps they
+/// read what their pods refer to (`references.rs`).
 const KUBELET: &[Rule] = &[
-    Rule { verbs: READ, resources: &["pods", "services", "nodes", "leases"] },
+    Rule { verbs: READ, resources: &["pods", "services", "nodes", "leases", "secrets", "configmaps"] },
     Rule { verbs: WRITE, resources: &["nodes", "nodes/status", "pods/status", "leases", "events"] },
     Rule { verbs: &["create", "delete"], resources: &["pods"] },
 ];
@@ -55,6 +69,11 @@ pub(crate) fn authorize(caller: &Caller, request: Request<'_>) -> Result<(), Api
     if caller.is_in(MASTERS) || rules(caller).iter().any(|rule| rule.allows(request)) {
         return Ok(());
     }
+    Err(denied(caller, request, ""))
+}
+
+/// That a caller may not do something, in Kubernetes' words, and why if that needs words.
+pub(super) fn denied(caller: &Caller, request: Request<'_>, why: &str) -> ApiError {
     let resource = match request.subresource {
         "" => request.resource.to_owned(),
         subresource => format!("{}/{subresource}", request.resource),
@@ -63,11 +82,12 @@ pub(crate) fn authorize(caller: &Caller, request: Request<'_>) -> Result<(), Api
         "" => "at the cluster scope".to_owned(),
         namespace => format!("in the namespace \"{namespace}\""),
     };
+    let separator = if why.is_empty() { "" } else { ": " };
     let why = format!(
-        "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {scope}",
+        "User \"{}\" cannot {} resource \"{resource}\" in API group \"{}\" {scope}{separator}{why}",
         caller.user, request.verb, request.group
     );
-    Err(ApiError::forbidden(request.resource, request.name, why))
+    ApiError::forbidden(request.resource, request.name, why)
 }
 
 /// Whether a caller may list or watch what these fields select: a kubelet sees its own pods only.
@@ -149,6 +169,7 @@ mod tests {
         let admin = caller("alice", MASTERS);
         let scheduler = caller("system:kube-scheduler", "");
         let controllers = caller("system:kube-controller-manager", "");
+        let proxy = caller("system:kube-proxy", "");
         let kubelet = caller("system:node:n1", "system:nodes");
         let impostor = caller("system:node:n1", "");
         let stranger = caller("mallory", "");
@@ -165,7 +186,13 @@ mod tests {
             (&kubelet, "update", "pods", "", false),
             (&kubelet, "delete", "pods", "", true),
             (&kubelet, "create", "services", "", false),
-            (&kubelet, "list", "secrets", "", false),
+            (&kubelet, "get", "secrets", "", true),
+            (&kubelet, "create", "secrets", "", false),
+            (&kubelet, "list", "endpointslices", "", false),
+            (&proxy, "watch", "endpointslices", "", true),
+            (&proxy, "get", "secrets", "", false),
+            (&scheduler, "list", "persistentvolumeclaims", "", true),
+            (&scheduler, "get", "secrets", "", false),
             (&impostor, "list", "pods", "", false),
             (&stranger, "list", "pods", "", false),
         ] {

@@ -32,6 +32,14 @@ pub(crate) trait Sink: Send + Sync + 'static {
     fn deleted(&self, key: &str);
 }
 
+/// Somebody who keeps account of a cache's objects.
+pub(crate) trait Listener: Send + Sync + 'static {
+    /// Everything it has heard is void; what follows is what there is.
+    fn reset(&self);
+    /// An object is new or has changed, or is gone.
+    fn changed(&self, path: &str, new: Option<&Entry>);
+}
+
 /// What feeds the caches.
 pub(crate) struct Feed {
     pub(crate) store: Arc<dyn Store>,
@@ -160,8 +168,12 @@ impl Feed {
 impl Cache {
     /// Begins anew with these objects. Watchers end, unless there are none yet.
     fn reset(&self, entries: Vec<Entry>, revision: u64) {
-        let entries = entries.into_iter().map(|entry| (entry.path.clone(), Arc::new(entry))).collect();
         let mut live = self.live();
+        if let Some(listener) = self.listener.get() {
+            listener.reset();
+            entries.iter().for_each(|entry| listener.changed(&entry.path, Some(entry)));
+        }
+        let entries = entries.into_iter().map(|entry| (entry.path.clone(), Arc::new(entry))).collect();
         live.ring.reset(revision);
         live.watchers.clear();
         self.snapshot.store(Arc::new(Snapshot { revision, entries }));
@@ -178,6 +190,9 @@ impl Cache {
         };
         if old.is_none() && new.is_none() {
             return;
+        }
+        if let Some(listener) = self.listener.get() {
+            listener.changed(path, new.as_deref());
         }
         snapshot.revision = revision;
         self.snapshot.store(Arc::new(snapshot));

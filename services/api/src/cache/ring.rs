@@ -16,6 +16,8 @@ pub(crate) struct Ring {
     events: VecDeque<Arc<Event>>,
     bytes: usize,
     floor: u64,
+    /// Changes added since the process began.
+    pub(crate) received: u64,
 }
 
 // === impl Ring ===
@@ -23,11 +25,12 @@ pub(crate) struct Ring {
 impl Ring {
     /// Begins anew: everything up to `floor` is forgotten.
     pub(crate) fn reset(&mut self, floor: u64) {
-        *self = Self { floor, ..Self::default() };
+        *self = Self { floor, received: self.received, ..Self::default() };
     }
 
     /// Adds the latest change.
     pub(crate) fn push(&mut self, event: Arc<Event>) {
+        self.received += 1;
         self.bytes += event.weight();
         self.events.push_back(event);
         while self.events.len() > MOST_EVENTS || self.bytes > MOST_BYTES {

@@ -37,6 +37,10 @@ pub(crate) struct Watchers {
     last: u64,
     interests: HashMap<u64, Interest>,
     by_interest: HashMap<Interest, HashMap<u64, Watcher>>,
+    /// Changes handed over so far.
+    pub(crate) told: u64,
+    /// Watchers given up so far because they were too far behind.
+    pub(crate) given_up: u64,
 }
 
 #[derive(Debug)]
@@ -123,7 +127,10 @@ impl Watchers {
             watchers.retain(|id, watcher| {
                 let Some(delivery) = watcher.filter.deliver(event) else { return true };
                 let told = watcher.tell(delivery);
-                if !told {
+                if told {
+                    self.told += 1;
+                } else {
+                    self.given_up += 1;
                     self.interests.remove(id);
                 }
                 told

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, Op};
+use keelson_base_daemon::trace;
 use keelson_base_model::meta::prepare_create;
 use keelson_base_model::names::generate_name;
 use keelson_base_model::status::ApiError;
@@ -12,7 +13,7 @@ use keelson_proto::{Message, Object};
 use crate::auth::Caller;
 use crate::errors::{RETRY, dry_run, from_store, refused};
 use crate::registry::stored::Encoded;
-use crate::registry::{Registry, Strategy};
+use crate::registry::{Registry, Strategy, traced};
 
 /// How often a lost race for a generated name or a reserved key is tried again.
 const MOST_TRIES: usize = 16;
@@ -52,8 +53,10 @@ impl<S: Strategy> Registry<S> {
             if generated && !object.metadata().generate_name.is_empty() {
                 object.metadata_mut().name = generate_name(&object.metadata().generate_name);
             }
-            let open = self.admission.create::<S::Object>(caller, &object).await?;
-            self.complete(&mut object)?;
+            traced::name(S::Object::KIND, &object.metadata().namespace, &object.metadata().name);
+            let admitted = self.admission.create::<S::Object>(caller, &object);
+            let open = trace::span("admission").instrument_result(admitted).await?;
+            trace::span("validation").in_scope(|| self.complete(&mut object))?;
             match self.try_create(&mut object, open, dry_run).await? {
                 Tried::Created(object) => return Ok(object),
                 Tried::Taken => {
@@ -96,7 +99,8 @@ impl<S: Strategy> Registry<S> {
         compares.extend(reservation.compares);
         compares.extend(open);
         ops.extend(reservation.ops);
-        match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
+        let commit = Commit { compares, ops };
+        match traced::commit(&*self.store, S::Object::KIND, commit).await.map_err(from_store)? {
             CommitOutcome::Committed { revision, .. } => Ok(Tried::Created(encoded.at(revision))),
             CommitOutcome::Conflict { index: 0, .. } => Ok(Tried::Taken),
             CommitOutcome::Conflict { revision, .. } => {

@@ -76,7 +76,7 @@ impl<S: Strategy> Registry<S> {
             resource_version: self.cache.progress().revision().to_string(),
             ..ListMeta::default()
         };
-        Ok(RawList { metadata: Some(metadata), items })
+        Ok(RawList { metadata: Some(metadata), items, ..RawList::default() })
     }
 
     /// What a deletion makes of an object.

@@ -7,7 +7,7 @@ use keelson_proto::{Message, Object};
 
 use crate::errors::from_store;
 use crate::registry::stored::{Encoded, Stored};
-use crate::registry::{Registry, Reservation, Strategy};
+use crate::registry::{Registry, Reservation, Strategy, traced};
 
 /// How often a lost race is run again.
 const MOST_TRIES: usize = 32;
@@ -60,6 +60,8 @@ impl<S: Strategy> Registry<S> {
         dry_run: bool,
         mut change: impl FnMut(&S::Object) -> Result<Change<S::Object>, ApiError> + Send,
     ) -> Result<Mutated, ApiError> {
+        let (namespace, name) = path.split_once('/').unwrap_or(("", path));
+        traced::name(S::Object::KIND, namespace, name);
         // A dry run has no commit to tell it that the cache was behind.
         let cached = if dry_run { None } else { self.cache.get(path) };
         let mut current = match cached {
@@ -153,7 +155,8 @@ impl<S: Strategy> Registry<S> {
         let mut ops = vec![op.unwrap_or(Op::Delete { key })];
         compares.extend(reservation.compares);
         ops.extend(reservation.ops);
-        match self.store.commit(Commit { compares, ops }).await.map_err(from_store)? {
+        let commit = Commit { compares, ops };
+        match traced::commit(&*self.store, S::Object::KIND, commit).await.map_err(from_store)? {
             CommitOutcome::Committed { revision, .. } => {
                 Ok(Ok(Mutated { object: encoded.at(revision), removed }))
             }

@@ -126,7 +126,7 @@ impl<S: Strategy> Registry<S> {
         }
         let expired = if after.is_some() { TOKEN_EXPIRED } else { REVISION_EXPIRED };
         let index = TypedIndex { prefix: S::PREFIX, fields: S::fields };
-        let mut page = Page { items: Vec::new(), revision, next: None, remaining: None };
+        let mut page = Page::new(revision);
         let mut request = RangeRequest {
             prefix: Self::key(filter.path_prefix()),
             start_after: after.map(|after| Self::key(&after)),
@@ -145,7 +145,7 @@ impl<S: Strategy> Registry<S> {
                     page.next = last;
                     return Ok(answer(page));
                 }
-                page.items.push(entry.object);
+                page.push(entry.object, entry.trace);
                 last = Some(entry.path);
             }
             match next {
@@ -205,7 +205,7 @@ fn answer(page: Page) -> RawList {
         remaining_item_count: page.remaining,
         ..ListMeta::default()
     };
-    RawList { metadata: Some(metadata), items: page.items }
+    RawList { metadata: Some(metadata), items: page.items, trace_contexts: page.traces }
 }
 
 /// A resourceVersion as a revision; None if it is not given.

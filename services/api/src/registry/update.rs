@@ -98,6 +98,10 @@ impl<S: Strategy> Registry<S> {
         part: Part,
     ) -> Result<Change<S::Object>, ApiError> {
         self.check_preconditions(new.metadata(), old.metadata())?;
+        if part == Part::Status && new.metadata().resource_version.is_empty() {
+            // Who names no version may not have seen the metadata as they are now, a finalizer among them.
+            new.metadata_mut().clone_from(old.metadata());
+        }
         meta::prepare_update(new.metadata_mut(), old.metadata());
         new.metadata_mut().managed_fields.clear();
         self.strategy.set_defaults(&mut new);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use keelson_base_client::status::from_grpc;
 use keelson_base_daemon::tasks::Drain;
+use keelson_base_daemon::trace;
 use keelson_base_model::status::ApiError;
 use keelson_proto::core::{Node, Pod};
 use keelson_proto::meta::Status;
@@ -83,6 +84,8 @@ impl PodVerbs {
         }
         let node = decode::<Node>(self.nodes.get(&get("", &pod.spec.node_name)).await?)?;
         let channel = self.kubelets.dial(&node)?;
+        let mut request = tonic::Request::new(request);
+        trace::inject(request.metadata_mut().as_mut());
         let chunks = KubeletClient::new(channel).log(request).await.map_err(from_grpc)?.into_inner();
         let drain = self.drain.clone();
         let chunks = chunks.map(|chunk| chunk.map(|chunk| chunk.encode_to_vec().into()).map_err(from_grpc));

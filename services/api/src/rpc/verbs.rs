@@ -7,6 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
 use keelson_base_daemon::tasks::Drain;
+use keelson_base_daemon::trace;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Message;
 use keelson_proto::v1::{
@@ -14,7 +15,7 @@ use keelson_proto::v1::{
     RawUpdateRequest, WatchRequest,
 };
 
-use crate::auth::{self, Caller, authorize, authorize_object, authorize_selection};
+use crate::auth::{self, Caller, NodeReferences, authorize, authorize_object, authorize_selection};
 use crate::registry::{Noun, Part};
 use crate::rpc::unary::{streaming, unary};
 use crate::rpc::watch;
@@ -63,6 +64,7 @@ pub(super) async fn serve(
     noun: Arc<dyn Noun>,
     verb: Verb,
     caller: Caller,
+    references: Arc<NodeReferences>,
     drain: Drain,
     request: Request,
 ) -> Response {
@@ -70,6 +72,8 @@ pub(super) async fn serve(
         Verb::Get => {
             let call = |get: GetRequest| async move {
                 may(&*noun, &caller, "get", "", &get.namespace, &get.name)?;
+                let asked = asked(&*noun, "get", "", &get.namespace, &get.name);
+                references.authorize(&caller, asked, "").await?;
                 let object = noun.get(get).await?;
                 authorize_object(&caller, noun.kind(), &object)?;
                 Ok(object)
@@ -78,24 +82,24 @@ pub(super) async fn serve(
         }
         Verb::List => {
             let call = |list: ListRequest| async move {
-                may(&*noun, &caller, "list", "", &list.namespace, "")?;
-                authorize_selection(&caller, noun.kind(), &list.field_selector)?;
+                may_select(&*noun, &caller, &references, "list", &list.namespace, &list.field_selector)
+                    .await?;
                 Ok(noun.list(list).await?.encode_to_vec().into())
             };
             unary(request, call).await
         }
         Verb::ListStream => {
             let call = |list: ListRequest| async move {
-                may(&*noun, &caller, "list", "", &list.namespace, "")?;
-                authorize_selection(&caller, noun.kind(), &list.field_selector)?;
+                may_select(&*noun, &caller, &references, "list", &list.namespace, &list.field_selector)
+                    .await?;
                 Ok(pages(noun.clone(), list).boxed())
             };
             streaming(request, call).await
         }
         Verb::Watch => {
             let call = |watch: WatchRequest| async move {
-                may(&*noun, &caller, "watch", "", &watch.namespace, "")?;
-                authorize_selection(&caller, noun.kind(), &watch.field_selector)?;
+                may_select(&*noun, &caller, &references, "watch", &watch.namespace, &watch.field_selector)
+                    .await?;
                 watch::frames(&*noun, watch, drain).await
             };
             streaming(request, call).await
@@ -186,9 +190,31 @@ pub(super) fn may(
     namespace: &str,
     name: &str,
 ) -> Result<(), ApiError> {
+    let asked = asked(noun, verb, subresource, namespace, name);
+    trace::span("authorization").in_scope(|| authorize(caller, asked))
+}
+
+/// Whether the caller may list or watch what these fields select.
+async fn may_select(
+    noun: &dyn Noun,
+    caller: &Caller,
+    references: &NodeReferences,
+    verb: &str,
+    namespace: &str,
+    fields: &str,
+) -> Result<(), ApiError> {
+    may(noun, caller, verb, "", namespace, "")?;
+    authorize_selection(caller, noun.kind(), fields)?;
+    references.authorize(caller, asked(noun, verb, "", namespace, ""), fields).await
+}
+
+fn asked<'a>(
+    noun: &dyn Noun,
+    verb: &'a str,
+    subresource: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+) -> auth::Request<'a> {
     let kind = noun.kind();
-    authorize(
-        caller,
-        auth::Request { verb, resource: kind.plural, group: kind.group, subresource, namespace, name },
-    )
+    auth::Request { verb, resource: kind.plural, group: kind.group, subresource, namespace, name }
 }

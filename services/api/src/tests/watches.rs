@@ -1,7 +1,8 @@
 use futures::StreamExt;
-use keelson_base_client::{Patch, WatchEventKind, WatchParams};
+use keelson_base_client::{ListParams, Patch, WatchEventKind, WatchParams};
 use keelson_base_daemon::trace::{self, TraceContext};
 use keelson_proto::core::Pod;
+use keelson_proto::meta::DeleteOptions;
 use keelson_proto::v1::{WatchEventType, WatchRequest};
 use serde_json::json;
 
@@ -131,8 +132,30 @@ async fn the_trace_of_a_write_travels_with_its_revision() {
     let context = TraceContext::root();
     trace::scope(Some(context), pods.create(&mk_pod("a"))).await.unwrap();
     let event = watch.next().await.unwrap().unwrap();
-    assert_eq!(event.trace.unwrap().trace_id(), context.trace_id());
+    assert_eq!(event.trace.unwrap().context().trace_id(), context.trace_id());
     assert!(event.object.metadata.annotations.is_empty());
+    assert!(event.trace.unwrap().received_at().is_some(), "how long the news took can be told");
+
+    // Of the removal of an object whose deletion nobody had marked before, no trace is known.
+    pods.delete("a", DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() })
+        .await
+        .unwrap();
+    let gone = watch.next().await.unwrap().unwrap();
+    assert_eq!((gone.kind, gone.trace), (WatchEventKind::Deleted, None));
+}
+
+#[tokio::test]
+async fn a_list_tells_the_traces_of_the_writes() {
+    let fixture = Fixture::new().await;
+    let pods = fixture.client().api::<Pod>().namespaced("default");
+    let (sampled, silent) = (TraceContext::root(), TraceContext::root().unsampled());
+    trace::scope(Some(silent), pods.create(&mk_pod("a"))).await.unwrap();
+    assert!(pods.list_raw(&ListParams::default()).await.unwrap().trace_contexts.is_empty());
+    trace::scope(Some(sampled), pods.create(&mk_pod("b"))).await.unwrap();
+    pods.create(&mk_pod("c")).await.unwrap();
+    let list = pods.list_raw(&ListParams::default()).await.unwrap();
+    assert_eq!(list.items.len(), 3);
+    assert_eq!(list.trace_contexts, [Vec::new(), sampled.to_bytes().to_vec()]);
 }
 
 #[tokio::test]

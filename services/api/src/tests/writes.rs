@@ -121,6 +121,30 @@ async fn the_status_is_written_apart_from_the_spec() {
 }
 
 #[tokio::test]
+async fn a_status_of_no_version_leaves_the_metadata_alone() {
+    let fixture = Fixture::new().await;
+    let rcs = fixture.client().api::<ReplicationController>().namespaced("default");
+    let rc = json!({
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 0, "selector": {"a": "b"}, "template": {
+            "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]},
+        }},
+    });
+    let mut seen = rcs.create(&serde_json::from_value(rc).unwrap()).await.unwrap();
+    let orphan = DeleteOptions { propagation_policy: Some("Orphan".into()), ..DeleteOptions::default() };
+    assert!(!rcs.delete("web", orphan).await.unwrap().removed);
+    // The loop has not heard of the deletion yet.
+    seen.metadata.resource_version.clear();
+    seen.status.observed_generation = 1;
+    let written = rcs.update_status(&seen).await.unwrap();
+    assert_eq!(
+        (written.metadata.finalizers.as_slice(), written.status.observed_generation),
+        (&["orphan".into()][..], 1)
+    );
+    assert_eq!(rcs.get("web").await.unwrap().metadata, written.metadata, "it waits to be let go");
+}
+
+#[tokio::test]
 async fn all_three_patches_work() {
     let fixture = Fixture::new().await;
     let pods = fixture.client().api::<Pod>().namespaced("default");
