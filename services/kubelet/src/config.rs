@@ -46,8 +46,8 @@ pub struct Config {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Flags {
     /// Name of this node; the machine's host name if absent.
-    #[arg(long, value_name = "NAME")]
-    pub hostname_override: Option<String>,
+    #[arg(long, value_name = "NAME", alias = "hostname-override")]
+    pub node_name: Option<String>,
     /// Directory of the pods' volumes; the container runtime must see it at the same path.
     #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/keelson/kubelet")]
     pub root_dir: PathBuf,
@@ -117,7 +117,7 @@ impl Flags {
                 host_searches: searches(&resolv_conf),
             },
             infra_image: self.pod_infra_container_image,
-            ..Config::new(self.hostname_override.unwrap_or_else(|| hostname.to_lowercase()), self.root_dir)
+            ..Config::new(self.node_name.unwrap_or_else(|| hostname.to_lowercase()), self.root_dir)
         }
     }
 }

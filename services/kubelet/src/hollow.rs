@@ -23,6 +23,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::trace;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -163,19 +164,20 @@ impl Runtime for HollowRuntime {
     }
 
     fn image<'a>(&'a self, image: &'a str, pull: bool) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
-        std::future::ready(behavior::image(image, pull)).boxed()
+        let span = trace::span("hollow inspect image");
+        span.instrument_result(std::future::ready(behavior::image(image, pull))).boxed()
     }
 
     fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<ObservedContainer, RuntimeError>> {
-        std::future::ready(self.create(spec)).boxed()
+        trace::span("hollow start container").instrument_result(async { self.create(spec) }).boxed()
     }
 
     fn stop<'a>(&'a self, id: &'a str, grace: Duration) -> BoxFuture<'a, Result<(), RuntimeError>> {
-        async move {
+        let stop = async move {
             self.end_within(id, grace).await;
             Ok(())
-        }
-        .boxed()
+        };
+        trace::span("hollow stop container").instrument_result(stop).boxed()
     }
 
     fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), RuntimeError>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_base_client::{Client, Delta, Informer, Recorder, WatchScope};
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Histogram, Metrics};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_proto::core::{Pod, Service};
 use keelson_proto::v1::kubelet_server::KubeletServer;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::feed::Feed;
+use crate::meter::{self, Metered};
 use crate::node::{Facts, Machine, Reporter};
 use crate::pods::Pods;
 use crate::runtime::{Runtime, RuntimeError};
@@ -64,16 +65,20 @@ impl Kubelet {
         client: Client,
         tasks: &Tasks,
         health: &Health,
+        metrics: &Metrics,
     ) -> Result<Self, BuildError> {
         if !config.root_dir.is_absolute() {
             return Err(BuildError::RootDir(config.root_dir));
         }
+        let (runtime, client) = (metered(runtime, metrics), client.with_metrics(metrics));
         let info = introduce(&*runtime).await;
         let info = info.map_err(|source| BuildError::Runtime { node: config.node_name.clone(), source })?;
         let facts = Arc::new(Facts::new(&config, Machine::read(&config.root_dir), info));
         let recorder = Recorder::spawn(tasks, &client, COMPONENT, &config.node_name);
-        let pods =
-            Pods::new(Arc::new(context(&config, &facts, runtime.clone(), &client, recorder.clone(), tasks)));
+        let work =
+            Work { runtime: runtime.clone(), recorder: recorder.clone(), starts: meter::pod_starts(metrics) };
+        let pods = Pods::new(Arc::new(context(&config, &facts, work, &client, tasks)));
+        meter::tell_pods(metrics, &config.node_name, &pods);
         let (fault, fault_rx) = watch::channel(None);
         let latch = |part: &str| health.register(&format!("{COMPONENT}/{}/{part}", config.node_name));
         let (registered, listed) = (latch("registered"), latch("runtime"));
@@ -116,21 +121,26 @@ async fn introduce(runtime: &dyn Runtime) -> Result<crate::runtime::RuntimeInfo,
     tokio::time::timeout(RUNTIME_DEADLINE, runtime.info()).await.unwrap_or_else(|_| Err(late()))
 }
 
-fn context(
-    config: &Config,
-    facts: &Facts,
+fn metered(runtime: Arc<dyn Runtime>, metrics: &Metrics) -> Arc<dyn Runtime> {
+    Arc::new(Metered::new(runtime, metrics))
+}
+
+/// What workers work with.
+struct Work {
     runtime: Arc<dyn Runtime>,
-    client: &Client,
     recorder: Recorder,
-    tasks: &Tasks,
-) -> Context {
+    starts: Histogram,
+}
+
+fn context(config: &Config, facts: &Facts, work: Work, client: &Client, tasks: &Tasks) -> Context {
     let ignore = |_: Delta<Service>| {};
     Context {
-        runtime,
+        runtime: work.runtime,
         runtime_name: facts.runtime.name.clone(),
         pods: client.api(),
         services: Informer::spawn(tasks, client.api::<Service>(), WatchScope::default(), ignore),
-        recorder,
+        recorder: work.recorder,
+        starts: work.starts,
         volumes: Volumes::new(config.root_dir.clone()),
         labels: facts.labels.clone(),
         allocatable: facts.capacity.clone(),

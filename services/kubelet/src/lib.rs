@@ -30,6 +30,7 @@ mod images;
 mod kubelet;
 mod logs;
 mod mailbox;
+mod meter;
 mod node;
 pub mod plan;
 mod pods;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_proto::core::Pod;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -37,7 +37,7 @@ pub(crate) struct News {
     /// Ask the runtime again.
     pub(crate) relist: bool,
     /// Of the change in api.
-    pub(crate) trace: Option<TraceContext>,
+    pub(crate) trace: Option<Cause>,
 }
 
 /// What happened to a container.
@@ -51,14 +51,14 @@ pub(crate) enum Change {
 // === impl Mailbox ===
 
 impl Mailbox {
-    pub(crate) fn put_pod(&self, pod: Arc<Pod>, trace: Option<TraceContext>) {
+    pub(crate) fn put_pod(&self, pod: Arc<Pod>, trace: Option<Cause>) {
         self.put(|news| {
             news.pod = Some(pod);
             news.trace = trace.or(news.trace);
         });
     }
 
-    pub(crate) fn put_gone(&self, pod: Arc<Pod>, trace: Option<TraceContext>) {
+    pub(crate) fn put_gone(&self, pod: Arc<Pod>, trace: Option<Cause>) {
         self.put(|news| {
             news.pod = Some(pod);
             news.gone = true;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_proto::core::Pod;
 use tokio::sync::watch;
 
@@ -60,7 +60,7 @@ impl Pods {
     }
 
     /// Api has this pod, or has changed it.
-    pub(crate) fn apply(&self, pod: Arc<Pod>, trace: Option<TraceContext>) {
+    pub(crate) fn apply(&self, pod: Arc<Pod>, trace: Option<Cause>) {
         let mut state = self.state();
         let entry = self.entry(&mut state, &pod.metadata.uid);
         entry.pod = Some(pod.clone());
@@ -72,7 +72,7 @@ impl Pods {
     }
 
     /// Api no longer has this pod; `pod` is its last state.
-    pub(crate) fn remove(&self, pod: Arc<Pod>, trace: Option<TraceContext>) {
+    pub(crate) fn remove(&self, pod: Arc<Pod>, trace: Option<Cause>) {
         let mut state = self.state();
         if let Some(entry) = state.entries.get_mut(&pod.metadata.uid) {
             entry.gone = true;

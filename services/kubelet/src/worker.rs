@@ -8,6 +8,7 @@ mod act;
 mod job;
 mod outcome;
 mod report;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,20 +20,24 @@ use futures::future::{AbortHandle, BoxFuture};
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use keelson_base_client::{Api, Cache, Recorder};
+use keelson_base_daemon::admin::Histogram;
 use keelson_base_daemon::tasks::Tasks;
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::{Cause, Span, TraceContext};
 use keelson_proto::core::{Pod, Service};
 use keelson_proto::resource::Quantity;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::outcome::Outcome;
 use self::report::Report;
 use crate::clock::{Clock, until};
 use crate::container::DnsConfig;
 use crate::mailbox::{Change, Mailbox, News};
+use crate::meter;
 use crate::plan::{self, Action, InFlight, Input, Key, Memory, Plan};
 use crate::pods::Pods;
 use crate::runtime::{ContainerState, ObservedContainer, Runtime};
+use crate::status;
 use crate::volume::Volumes;
 
 /// How long to wait before the runtime is asked again after it did not answer.
@@ -46,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) pods: Api<Pod>,
     pub(crate) services: Cache<Service>,
     pub(crate) recorder: Recorder,
+    /// Times from first sight of a pod to its running.
+    pub(crate) starts: Histogram,
     pub(crate) volumes: Volumes,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) allocatable: BTreeMap<String, Quantity>,
@@ -84,10 +91,14 @@ pub(crate) struct Worker {
     /// Ask the runtime as soon as no start is under way.
     relist: bool,
     relist_at: Option<Timestamp>,
-    /// The trace that the present reaction belongs to.
-    cause: Option<TraceContext>,
-    /// The one before it, to be linked by what comes late.
+    /// What the present reaction is one to.
+    cause: Option<Cause>,
+    /// What was reacted to before, to be linked by what comes late.
     last_cause: Option<TraceContext>,
+    /// The span of the present reaction, once there is something to do.
+    sync: Option<Span>,
+    /// When the pod was first seen, until it runs; none if it ran before.
+    starting_since: Option<Instant>,
 }
 
 // === impl Worker ===
@@ -118,6 +129,8 @@ impl Worker {
             relist_at: None,
             cause: None,
             last_cause: None,
+            sync: None,
+            starting_since: None,
         };
         (worker, view_rx)
     }
@@ -131,6 +144,7 @@ impl Worker {
             let now = self.context.clock.now();
             let plan = self.plan(now);
             self.publish(&plan);
+            self.measure(&plan);
             if plan.finished && self.report.is_idle() && pods.finish(&self.uid) {
                 return;
             }
@@ -152,6 +166,9 @@ impl Worker {
     fn hear(&mut self) {
         let News { pod, gone, rejection, observed, changes, relist, trace } = self.mailbox.take();
         if let Some(pod) = pod {
+            if self.pod.is_none() && meter::is_new(&pod) {
+                self.starting_since = Some(Instant::now());
+            }
             self.pod = Some(newer(self.pod.take(), pod));
         }
         if gone && !self.gone {
@@ -165,8 +182,8 @@ impl Worker {
             self.memory.rejection = rejection;
         }
         self.relist |= relist || changes.iter().any(|(id, change)| !self.knows(id, *change));
-        if trace.is_some() {
-            self.cause = trace;
+        if let Some(trace) = trace {
+            self.because(trace);
         }
     }
 
@@ -189,7 +206,12 @@ impl Worker {
         if !self.relist || starting || self.relist_at.is_some_and(|at| at > now) {
             return;
         }
-        match self.context.runtime.list(Some(&self.uid)).await {
+        let list = self.context.runtime.list(Some(&self.uid));
+        let listed = match &self.sync {
+            Some(sync) => sync.around(list).await,
+            None => list.await,
+        };
+        match listed {
             Ok(observed) => {
                 self.relist = false;
                 self.relist_at = None;
@@ -247,6 +269,16 @@ impl Worker {
     fn wake_at(&self, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
         let times = [plan.wake_at, self.relist_at, self.report.retry_at()];
         times.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// Notes how long the pod took to start, once it has.
+    fn measure(&mut self, plan: &Plan) {
+        let phase = plan.status.as_ref().map_or("", |status| status.phase.as_str());
+        if phase == status::RUNNING
+            && let Some(since) = self.starting_since.take()
+        {
+            self.context.starts.observe(since.elapsed().as_secs_f64());
+        }
     }
 
     fn publish(&self, plan: &Plan) {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_base_client::{Cache, Client, Informer, WatchScope};
-use keelson_base_daemon::tasks::Tasks;
+use keelson_base_client::{Cache, WatchScope};
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::{namespace, owner};
 use keelson_proto::coordination::Lease;
 use keelson_proto::core::{Endpoints, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::discovery::EndpointSlice;
 
-use crate::Loops;
+use crate::endpoints::slice_index;
+use crate::owned::Owned;
 
 /// Where kubelets keep the leases by which they show that they live.
 pub(crate) const NODE_LEASES: &str = "kube-node-lease";
@@ -26,10 +27,13 @@ pub(crate) struct Caches {
     pub(crate) rcs: Cache<ReplicationController>,
     pub(crate) services: Cache<Service>,
     pub(crate) endpoints: Cache<Endpoints>,
+    /// Those that the endpoints loop writes are found by their service.
+    pub(crate) slices: Cache<EndpointSlice>,
     pub(crate) nodes: Cache<Node>,
     /// Those of [`NODE_LEASES`] alone.
     pub(crate) leases: Cache<Lease>,
     pub(crate) namespaces: Cache<Namespace>,
+    pub(crate) owned: Owned,
 }
 
 // === impl Caches ===
@@ -42,9 +46,11 @@ impl Caches {
             rcs: Cache::new(),
             services: Cache::new(),
             endpoints: Cache::new(),
+            slices: Cache::with_index(slice_index),
             nodes: Cache::new(),
             leases: Cache::new(),
             namespaces: Cache::new(),
+            owned: Owned::new(),
         }
     }
 
@@ -74,15 +80,50 @@ impl Caches {
         namespace.is_some_and(|namespace| namespace::is_terminating(&namespace))
     }
 
+    /// How many objects there are in all of them.
+    pub(crate) fn len(&self) -> usize {
+        self.pods.len()
+            + self.rcs.len()
+            + self.services.len()
+            + self.endpoints.len()
+            + self.slices.len()
+            + self.nodes.len()
+            + self.leases.len()
+            + self.namespaces.len()
+            + self.owned.len()
+    }
+
+    /// Ends when all caches hold what was written before this call.
+    pub(crate) fn refresh(&self) -> impl Future<Output = ()> + Send + use<> {
+        // Each begins when it is called; the order in which they are awaited does not matter.
+        let (pods, rcs, services) = (self.pods.refresh(), self.rcs.refresh(), self.services.refresh());
+        let (endpoints, nodes) = (self.endpoints.refresh(), self.nodes.refresh());
+        let (leases, namespaces) = (self.leases.refresh(), self.namespaces.refresh());
+        let (slices, owned) = (self.slices.refresh(), self.owned.refresh());
+        async move {
+            pods.await;
+            rcs.await;
+            services.await;
+            endpoints.await;
+            slices.await;
+            nodes.await;
+            leases.await;
+            namespaces.await;
+            owned.await;
+        }
+    }
+
     /// Whether all caches hold what there was when they began.
     pub(crate) fn is_synced(&self) -> bool {
         self.pods.is_synced()
             && self.rcs.is_synced()
             && self.services.is_synced()
             && self.endpoints.is_synced()
+            && self.slices.is_synced()
             && self.nodes.is_synced()
             && self.leases.is_synced()
             && self.namespaces.is_synced()
+            && self.owned.is_synced()
     }
 
     /// Ends when all caches hold what there was when they began.
@@ -93,73 +134,22 @@ impl Caches {
             caches.rcs.synced().await;
             caches.services.synced().await;
             caches.endpoints.synced().await;
+            caches.slices.synced().await;
             caches.nodes.synced().await;
             caches.leases.synced().await;
             caches.namespaces.synced().await;
+            caches.owned.synced().await;
         }
     }
 }
 
-// === impl Loops ===
-
-impl Loops {
-    /// Keeps the caches current; each change is told to the loops that it concerns.
-    pub(crate) fn spawn_informers(&self, client: &Client, tasks: &Tasks, caches: &Caches) {
-        let loops = self.clone();
-        Informer::spawn_into(tasks, client.api(), once(), caches.pods.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.replication.on_pod(&delta);
-            loops.endpoints.on_pod(&delta);
-            loops.namespace.on_pod(&delta);
-            loops.pod_gc.on_pod(&delta);
-        });
-        let loops = self.clone();
-        Informer::spawn_into(tasks, client.api(), resynced(), caches.rcs.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.replication.on_rc(&delta);
-        });
-        let loops = self.clone();
-        Informer::spawn_into(tasks, client.api(), resynced(), caches.services.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.endpoints.on_service(&delta);
-        });
-        let loops = self.clone();
-        Informer::spawn_into(tasks, client.api(), once(), caches.endpoints.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.endpoints.on_endpoints(&delta);
-        });
-        self.spawn_cluster_informers(client, tasks, caches);
-    }
-
-    /// The informers of what is not the users' own.
-    fn spawn_cluster_informers(&self, client: &Client, tasks: &Tasks, caches: &Caches) {
-        let loops = self.clone();
-        Informer::spawn_into(tasks, client.api(), resynced(), caches.nodes.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.node.on_node(&delta);
-            loops.pod_gc.on_node(&delta);
-        });
-        let loops = self.clone();
-        let scope = WatchScope { namespace: NODE_LEASES.to_owned(), ..once() };
-        Informer::spawn_into(tasks, client.api(), scope, caches.leases.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.node.on_lease(&delta);
-        });
-        let loops = self.clone();
-        Informer::spawn_into(tasks, client.api(), resynced(), caches.namespaces.clone(), move |delta| {
-            loops.garbage.on_change(&delta);
-            loops.namespace.on_namespace(&delta);
-        });
-    }
-}
-
 /// Everything, told when it changes.
-fn once() -> WatchScope {
+pub(crate) fn once() -> WatchScope {
     WatchScope::default()
 }
 
 /// Everything, told when it changes and now and then: of the kinds whose keys the loops have.
-fn resynced() -> WatchScope {
+pub(crate) fn resynced() -> WatchScope {
     WatchScope { resync: Some(RESYNC), ..WatchScope::default() }
 }
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use keelson_base_client::leader;
 
 use crate::node::Timing;
 
 /// What the control loops are told. The names of flags are those of kube-controller-manager.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "replication")]
 pub struct Config {
     /// How long a node may be silent before it counts as lost.
     #[arg(long, default_value = "40s", value_parser = duration, env = "KEELSON_NODE_MONITOR_GRACE_PERIOD")]
@@ -36,6 +38,9 @@ pub struct Config {
     /// Pods that one replication controller may create or delete at once.
     #[arg(long, default_value_t = 500)]
     pub burst_replicas: usize,
+    /// How one of several is elected; none if there is one only.
+    #[arg(skip)]
+    pub leader_election: Option<leader::Timing>,
 }
 
 /// A control loop that cannot start.
@@ -44,6 +49,9 @@ pub enum BuildError {
     /// A number of workers or pods is 0.
     #[error("--{0} is 0, with which nothing would ever happen; give at least 1")]
     Zero(&'static str),
+    /// The times of the election make no sense.
+    #[error("{0}")]
+    Election(String),
 }
 
 // === impl Config ===
@@ -60,7 +68,8 @@ impl Config {
             ("burst-replicas", self.burst_replicas),
         ];
         let zero = counts.into_iter().find(|(_, count)| *count == 0);
-        zero.map_or(Ok(()), |(flag, _)| Err(BuildError::Zero(flag)))
+        zero.map_or(Ok(()), |(flag, _)| Err(BuildError::Zero(flag)))?;
+        self.leader_election.map_or(Ok(()), |timing| timing.check().map_err(BuildError::Election))
     }
 
     /// When nodes are given up.
@@ -86,6 +95,7 @@ impl Default for Config {
             concurrent_node_syncs: 5,
             concurrent_gc_syncs: 20,
             burst_replicas: 500,
+            leader_election: None,
         }
     }
 }

@@ -6,12 +6,14 @@ pub(crate) use self::state::LoopState;
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_base_client::{ApiError, Item, WorkQueue};
+use keelson_base_daemon::admin::Metrics;
 use keelson_base_daemon::tasks::{Drain, Tasks};
-use keelson_base_daemon::trace::{self, TraceContext};
+use keelson_base_daemon::trace::{self, Cause, Span};
 
 use crate::cache::Caches;
 
@@ -54,29 +56,65 @@ pub(crate) fn queue<T: Eq + Hash + Ord + Clone>() -> WorkQueue<T> {
     WorkQueue::with_retry(FIRST_RETRY, MAX_RETRY)
 }
 
-/// Starts a loop's workers, which begin when the caches are filled.
-pub(crate) fn spawn<R: Reconcile>(
-    tasks: &Tasks,
-    control: &Arc<R>,
-    workers: usize,
-    caches: &Caches,
-) -> Arc<LoopState> {
-    let queue = control.queue().clone();
-    let state = Arc::new(LoopState::new(R::NAME, move || queue.len()));
-    for _ in 0..workers {
-        let synced = caches.synced();
-        let worker = run(control.clone(), state.clone(), tasks.drain());
-        tasks.spawn_critical(R::NAME, async move {
-            synced.await;
-            worker.await;
+/// A control loop and how it is doing. Clones are the same loop.
+pub(crate) struct Control<R> {
+    work: Arc<R>,
+    state: Arc<LoopState>,
+}
+
+// === impl Control ===
+
+impl<R: Reconcile> Control<R> {
+    /// A loop that hears of changes, and on which nobody works yet.
+    pub(crate) fn new(work: R, metrics: &Metrics) -> Self {
+        let queue = work.queue().clone();
+        queue.measure(R::NAME, metrics);
+        let state = Arc::new(LoopState::new(R::NAME, move || queue.len()));
+        Self { work: Arc::new(work), state }
+    }
+
+    /// How the loop is doing.
+    pub(crate) fn state(&self) -> Arc<LoopState> {
+        self.state.clone()
+    }
+
+    /// How many keys wait, those for later included.
+    pub(crate) fn waiting(&self) -> usize {
+        self.work.queue().len() + self.work.queue().delayed()
+    }
+
+    /// Starts workers, which begin when the caches are filled. Once `tasks` drain nobody can work on the loop again.
+    pub(crate) fn spawn(&self, tasks: &Tasks, workers: usize, caches: &Caches) {
+        for _ in 0..workers {
+            let (synced, draining) = (caches.synced(), tasks.draining());
+            let worker = run(self.work.clone(), self.state.clone(), tasks.drain());
+            tasks.spawn_critical(R::NAME, async move {
+                tokio::select! {
+                    () = synced => worker.await,
+                    () = draining => {}
+                }
+            });
+        }
+        let (queue, draining) = (self.work.queue().clone(), tasks.draining());
+        tasks.spawn("drain", async move {
+            draining.await;
+            queue.shutdown();
         });
     }
-    let (queue, draining) = (control.queue().clone(), tasks.draining());
-    tasks.spawn("drain", async move {
-        draining.await;
-        queue.shutdown();
-    });
-    state
+}
+
+impl<R> Clone for Control<R> {
+    fn clone(&self) -> Self {
+        Self { work: self.work.clone(), state: self.state.clone() }
+    }
+}
+
+impl<R> Deref for Control<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.work
+    }
 }
 
 /// How long a change should wait for others like it, if each of them makes a sync look at this many objects. A few
@@ -90,14 +128,10 @@ pub(crate) fn settle(objects: usize) -> Duration {
 pub(crate) fn wake<T: Eq + Hash + Ord + Clone>(
     queue: &WorkQueue<T>,
     key: T,
-    cause: Option<TraceContext>,
+    cause: Option<Cause>,
     delay: Duration,
 ) {
-    if delay.is_zero() {
-        queue.add_caused(key, cause);
-    } else {
-        queue.add_after(key, delay);
-    }
+    queue.add_caused_after(key, cause, delay);
 }
 
 /// One worker: one key at a time, until the queue is shut down.
@@ -111,8 +145,7 @@ async fn run<R: Reconcile>(control: Arc<R>, state: Arc<LoopState>, drain: Drain)
 }
 
 async fn work<R: Reconcile>(control: &R, item: Item<R::Key>, state: &LoopState) {
-    let sync = async { trace::span(R::NAME).instrument(control.reconcile(&item)).await };
-    match trace::scope(item.cause(), sync).await {
+    match span::<R>(&item).instrument_result(control.reconcile(&item)).await {
         Ok(next) => {
             state.succeeded();
             match next {
@@ -135,6 +168,18 @@ async fn work<R: Reconcile>(control: &R, item: Item<R::Key>, state: &LoopState) 
             item.retry();
         }
     }
+}
+
+/// The span of a sync that a traced change has caused.
+fn span<R: Reconcile>(item: &Item<R::Key>) -> Span {
+    let Some(cause) = item.cause() else { return Span::none() };
+    let tracer = trace::tracer();
+    if !tracer.records(cause.context()) {
+        return tracer.reaction(R::NAME, cause);
+    }
+    let mut span = tracer.reaction(format!("sync {}", R::NAME), cause);
+    span.attribute("keelson.key", format!("{:?}", item.key()));
+    span
 }
 
 #[cfg(test)]

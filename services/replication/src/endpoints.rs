@@ -1,30 +1,44 @@
-//! The endpoints loop: for each service with a selector, the addresses of its pods under the service's name.
+//! The endpoints loop: for each service with a selector, the addresses of its pods under the service's name, and the
+//! same in endpoint slices. Endpoints of a service without a selector are somebody else's: they are mirrored in slices.
 //!
 //! A pod that changes wakes the services that select it or did, and only if what endpoints tell of it has changed.
 
 mod entry;
+mod mirror;
+mod slices;
+mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_base_client::{Api, ApiError, Client, Delta, WorkQueue};
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_client::{Api, ApiError, Client, Delta, Expectations, WorkQueue};
+use keelson_base_daemon::trace::Cause;
+use keelson_base_model::endpointslice::{MANAGED_BY, SERVICE_NAME};
 use keelson_base_model::key::ObjectKey;
-use keelson_base_model::{meta, service};
+use keelson_base_model::{meta, owner, service};
 use keelson_proto::core::{Endpoints, Pod, Service};
+use keelson_proto::discovery::EndpointSlice;
 use keelson_proto::meta::DeleteOptions;
 
+use self::slices::Head;
 use crate::cache::Caches;
 use crate::control::{Next, Reconcile, queue, settle, wake};
 
 /// The label by which endpoints say that their service has no address of its own.
 const HEADLESS_LABEL: &str = "service.kubernetes.io/headless";
 
+/// Who writes slices of services with a selector: the name that Kubernetes' own loop has.
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+
 /// The endpoints loop.
 pub(crate) struct EndpointsLoop {
     queue: WorkQueue<ObjectKey>,
     caches: Caches,
+    /// Slices, by their service, that have been written and not been seen yet.
+    expectations: Expectations,
     endpoints: Api<Endpoints>,
+    slices: Api<EndpointSlice>,
     services: Api<Service>,
 }
 
@@ -33,7 +47,14 @@ pub(crate) struct EndpointsLoop {
 impl EndpointsLoop {
     /// The loop.
     pub(crate) fn new(client: &Client, caches: Caches) -> Self {
-        Self { queue: queue(), caches, endpoints: client.api(), services: client.api() }
+        Self {
+            queue: queue(),
+            caches,
+            expectations: Expectations::new(),
+            endpoints: client.api(),
+            slices: client.api(),
+            services: client.api(),
+        }
     }
 
     /// A service has changed.
@@ -60,6 +81,24 @@ impl EndpointsLoop {
         }
     }
 
+    /// A slice has changed. As with endpoints, those of services that are gone are looked at when the loop begins.
+    pub(crate) fn on_slice(&self, delta: &Delta<EndpointSlice>) {
+        let changed = match delta {
+            Delta::Applied { new, .. } => new,
+            Delta::Deleted { old, .. } => old,
+            Delta::Synced => return,
+        };
+        let Some(key) = service_of(changed) else { return };
+        match delta {
+            Delta::Applied { old: None, .. } => self.expectations.creation_observed(&key),
+            Delta::Deleted { old, .. } => self.expectations.deletion_observed(&key, &old.metadata.uid),
+            _ => {}
+        }
+        if !self.caches.slices.is_synced() || self.caches.services.get(&key).is_some() {
+            wake(&self.queue, key, None, settle(changed.endpoints.len()));
+        }
+    }
+
     /// A pod has changed.
     pub(crate) fn on_pod(&self, delta: &Delta<Pod>) {
         match delta {
@@ -75,7 +114,7 @@ impl EndpointsLoop {
     }
 
     /// Wakes the services that select a pod as it is, or as it was.
-    fn wake_selecting(&self, pod: &Pod, was: Option<&Pod>, trace: Option<TraceContext>) {
+    fn wake_selecting(&self, pod: &Pod, was: Option<&Pod>, trace: Option<Cause>) {
         for service in self.caches.services.namespace(&pod.metadata.namespace) {
             if service::selects(&service, pod) || was.is_some_and(|was| service::selects(&service, was)) {
                 let key = ObjectKey::of(&service.metadata);
@@ -90,33 +129,55 @@ impl EndpointsLoop {
         endpoints.map_or(Duration::ZERO, |endpoints| settle(entry::addresses(&endpoints.subsets)))
     }
 
-    async fn sync(&self, service: &Service) -> Result<(), ApiError> {
+    /// Brings the endpoints of a service with a selector, and its slices, to what its pods are.
+    async fn sync(&self, service: &Service) -> Result<Next, ApiError> {
         let key = ObjectKey::of(&service.metadata);
+        // Before the caches are read: what is seen later would be counted as if it were there now.
+        let trusted = self.expectations.satisfied(&key);
         let pods = self.caches.pods.namespace(&key.namespace);
-        let pods = pods.iter().filter(|pod| service::selects(service, pod));
+        let pods: Vec<_> = pods.iter().filter(|pod| service::selects(service, pod)).collect();
         let existing = self.caches.endpoints.get(&key);
-        let Some(wanted) = wanted(service, pods, existing.as_deref()) else {
-            return Ok(());
-        };
-        let written = match existing {
-            Some(_) => self.endpoints.update(&wanted).await,
-            None => self.endpoints.create(&wanted).await,
-        };
-        match written {
-            // Nothing can be created there any more, and soon all of it is gone.
-            Err(error) if error.is_forbidden() && self.caches.is_terminating(&key.namespace) => Ok(()),
-            written => written.map(drop),
+        if let Some(wanted) = wanted(service, pods.iter().copied(), existing.as_deref()) {
+            let written = match existing {
+                Some(_) => self.endpoints.update(&wanted).await,
+                None => self.endpoints.create(&wanted).await,
+            };
+            match written {
+                // Nothing can be created there any more, and soon all of it is gone.
+                Err(error) if error.is_forbidden() && self.caches.is_terminating(&key.namespace) => {
+                    return Ok(Next::Event);
+                }
+                // They are there already: the cache will tell.
+                Err(error) if error.is_already_exists() => return Ok(Next::Soon),
+                written => drop(written?),
+            }
         }
+        if trusted {
+            self.write_slices(&key, Some((head(service), entry::sliced(service, pods)))).await?;
+        }
+        Ok(Next::Event)
     }
 
-    /// Deletes the endpoints of a service that is gone, which is asked of api: if the cache were behind, somebody's own
-    /// endpoints of a new service would go.
+    /// Brings the slices of a service without a selector to what somebody says of its endpoints.
+    async fn mirror(&self, key: &ObjectKey) -> Result<Next, ApiError> {
+        if self.expectations.satisfied(key) {
+            let endpoints = self.caches.endpoints.get(key).filter(|endpoints| mirror::is_mirrored(endpoints));
+            let told = endpoints.map(|endpoints| (mirror::head(&endpoints), mirror::wanted(&endpoints)));
+            self.write_slices(key, told).await?;
+        }
+        Ok(Next::Event)
+    }
+
+    /// Deletes the endpoints and slices of a service that is gone, which is asked of api: if the cache were behind,
+    /// somebody's own endpoints of a new service would go.
     async fn remove(&self, key: &ObjectKey) -> Result<Next, ApiError> {
         match self.services.namespaced(&key.namespace).get(&key.name).await {
             Ok(_) => return Ok(Next::Soon),
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
+        self.write_slices(key, None).await?;
+        self.expectations.forget(key);
         let endpoints = self.endpoints.namespaced(&key.namespace);
         match endpoints.delete(&key.name, DeleteOptions::default()).await {
             Err(error) if !error.is_not_found() => Err(error),
@@ -135,15 +196,48 @@ impl Reconcile for EndpointsLoop {
 
     async fn reconcile(&self, key: &ObjectKey) -> Result<Next, ApiError> {
         match self.caches.services.get(key) {
-            Some(service) if service::has_selector(&service) => match self.sync(&service).await {
-                // They are there already: the cache will tell.
-                Err(error) if error.is_already_exists() => Ok(Next::Soon),
-                synced => synced.map(|()| Next::Event),
-            },
-            Some(_) => Ok(Next::Event),
+            Some(service) if service::has_selector(&service) => self.sync(&service).await,
+            Some(_) => self.mirror(key).await,
             None => self.remove(key).await,
         }
     }
+}
+
+/// The service that a slice is of, if one of our managers writes it.
+fn service_of(slice: &EndpointSlice) -> Option<ObjectKey> {
+    let metadata = &slice.metadata;
+    let manager = metadata.labels.get(MANAGED_BY)?;
+    let service = metadata.labels.get(SERVICE_NAME)?;
+    [MANAGER, mirror::MANAGER]
+        .contains(&manager.as_str())
+        .then(|| ObjectKey::new(metadata.namespace.as_str(), service.as_str()))
+}
+
+/// By what the cache finds the slices of a service.
+pub(crate) fn slice_index(slice: &EndpointSlice) -> Vec<String> {
+    service_of(slice).iter().map(ToString::to_string).collect()
+}
+
+/// What the slices of a service have in their metadata. They go with the service.
+fn head(service: &Service) -> Head {
+    Head {
+        namespace: service.metadata.namespace.clone(),
+        service: service.metadata.name.clone(),
+        labels: labels(service),
+        owner: owner::controller_reference(service),
+        manager: MANAGER,
+    }
+}
+
+/// The labels of a service's endpoints: its own, and whether it is headless.
+fn labels(service: &Service) -> BTreeMap<String, String> {
+    let mut labels = service.metadata.labels.clone();
+    if service::is_headless(service) {
+        labels.insert(HEADLESS_LABEL.to_owned(), String::new());
+    } else {
+        labels.remove(HEADLESS_LABEL);
+    }
+    labels
 }
 
 /// The endpoints that the service should have, if it has others.
@@ -158,12 +252,7 @@ fn wanted<'a>(
     let mut wanted = existing.cloned().unwrap_or_default();
     wanted.metadata.namespace.clone_from(&service.metadata.namespace);
     wanted.metadata.name.clone_from(&service.metadata.name);
-    wanted.metadata.labels.clone_from(&service.metadata.labels);
-    if service::is_headless(service) {
-        wanted.metadata.labels.insert(HEADLESS_LABEL.to_owned(), String::new());
-    } else {
-        wanted.metadata.labels.remove(HEADLESS_LABEL);
-    }
+    wanted.metadata.labels = labels(service);
     wanted.subsets = entry::subsets(service, pods);
     (existing != Some(&wanted)).then_some(wanted)
 }

@@ -3,7 +3,7 @@
 //! | loop | brings about |
 //! |---|---|
 //! | `replicationcontroller` | as many pods as each replication controller wants |
-//! | `endpoints` | for each service with a selector, the addresses of its pods |
+//! | `endpoints` | for each service, the addresses of its pods, as endpoints and in slices |
 //! | `namespace` | that a terminating namespace is emptied, and then goes |
 //! | `nodelifecycle` | that a silent node is known as one, and loses its pods after a while |
 //! | `garbagecollector` | that what its owner leaves behind goes too, or stays as an orphan |
@@ -18,8 +18,11 @@ mod control;
 mod delete;
 mod endpoints;
 mod garbage;
+mod hearers;
+mod loops;
 mod namespace;
 mod node;
+mod owned;
 mod pod_gc;
 mod replication;
 mod rpc;
@@ -29,26 +32,23 @@ mod testing;
 
 pub use self::config::{BuildError, Config};
 
-use std::sync::Arc;
-
+use keelson_base_client::leader::{Election, Office, Term};
 use keelson_base_client::{Client, Recorder};
-use keelson_base_daemon::admin::{Health, Latch};
+use keelson_base_daemon::admin::{Health, Latch, Metrics};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_proto::v1::replication_server::ReplicationServer;
 use tonic::service::Routes;
 
 use self::cache::Caches;
-use self::control::{LoopState, spawn};
-use self::endpoints::EndpointsLoop;
-use self::garbage::GarbageLoop;
-use self::namespace::NamespaceLoop;
-use self::node::NodeLoop;
-use self::pod_gc::PodGcLoop;
-use self::replication::ReplicationLoop;
+use self::hearers::Hearers;
+use self::loops::Loops;
 use self::rpc::LoopsService;
 
 /// The name of the service: of its tasks, of its health latch and of its events' component.
 const NAME: &str = "replication";
+
+/// The lease of the loops in office, in `kube-system`.
+const LEASE: &str = "keelson-replication";
 
 /// The control loops, running.
 #[derive(Clone, Debug)]
@@ -56,15 +56,11 @@ pub struct Replication {
     service: LoopsService,
 }
 
-/// The loops that hear of changes. Clones are the same loops.
-#[derive(Clone)]
-struct Loops {
-    replication: Arc<ReplicationLoop>,
-    endpoints: Arc<EndpointsLoop>,
-    namespace: Arc<NamespaceLoop>,
-    node: Arc<NodeLoop>,
-    garbage: Arc<GarbageLoop>,
-    pod_gc: Arc<PodGcLoop>,
+/// What a term is begun with.
+struct Acting {
+    config: Config,
+    caches: Caches,
+    hearers: Hearers,
 }
 
 // === impl Replication ===
@@ -73,19 +69,42 @@ impl Replication {
     /// Starts the loops in tasks named `replication/…`. They begin to work, and the latch `replication` of `health` is
     /// released, once all caches hold what there is.
     ///
+    /// Where several are elected from, those that stand by follow the cluster and are ready as well; that costs each the
+    /// memory of its caches, and saves reading all of the cluster when its turn comes (see `hearers`).
+    ///
     /// # Errors
     /// A number in `config` that makes no sense.
-    pub fn build(config: Config, client: Client, tasks: &Tasks, health: &Health) -> Result<Self, BuildError> {
+    pub fn build(
+        config: Config,
+        client: Client,
+        tasks: &Tasks,
+        health: &Health,
+        metrics: &Metrics,
+    ) -> Result<Self, BuildError> {
         config.check()?;
         let tasks = tasks.child(NAME);
-        let client = client.with_user_agent("keelson-replication");
+        let client = client.with_user_agent("keelson-replication").with_metrics(metrics);
         let recorder = Recorder::spawn(&tasks, &client, NAME, "");
+        let election = config.leader_election.map(|timing| Election::new(&client, LEASE, timing, metrics));
+        let office = election.as_ref().map_or_else(Office::always, Election::office);
         let caches = Caches::new();
-        let loops = Loops::new(&config, &client, &caches, &recorder);
-        let states = loops.spawn_workers(&config, &tasks, &caches);
-        loops.spawn_informers(&client, &tasks, &caches);
+        let make = {
+            let (config, caches, metrics) = (config.clone(), caches.clone(), metrics.clone());
+            let client = client.within(&office);
+            move || Loops::new(&config, &client, &caches, &recorder, &metrics)
+        };
+        let hearers = Hearers::new(&caches, make);
+        hearers.spawn_informers(&client, &tasks);
         release_when_synced(health.register(NAME), &tasks, &caches);
-        Ok(Self { service: LoopsService::new(states, caches) })
+        let service = LoopsService::new(hearers.clone(), caches.clone());
+        let (acting, ours) = (Acting { config, caches, hearers }, tasks.clone());
+        tasks.spawn_critical("lead", async move {
+            match election {
+                Some(election) => election.run(&ours, |term| acting.run(term, true)).await,
+                None => acting.run(Term::new(&ours), false).await,
+            }
+        });
+        Ok(Self { service })
     }
 
     /// Adds the gRPC service `keelson.v1.Replication`, which tells how the loops are doing. A caller must have been
@@ -95,38 +114,29 @@ impl Replication {
     }
 }
 
-// === impl Loops ===
+// === impl Acting ===
 
-impl Loops {
-    fn new(config: &Config, client: &Client, caches: &Caches, recorder: &Recorder) -> Self {
-        Self {
-            replication: Arc::new(ReplicationLoop::new(
-                client,
-                caches.clone(),
-                recorder.clone(),
-                config.burst_replicas,
-            )),
-            endpoints: Arc::new(EndpointsLoop::new(client, caches.clone())),
-            namespace: Arc::new(NamespaceLoop::new(client, caches.clone())),
-            node: Arc::new(NodeLoop::new(client, caches.clone(), recorder.clone(), config.timing())),
-            garbage: Arc::new(GarbageLoop::new(client)),
-            pod_gc: Arc::new(PodGcLoop::new(client, caches.clone())),
+impl Acting {
+    /// Works until the term ends. One that was elected first reads what its predecessor wrote last: a controller that
+    /// has not seen its pods yet would make them again.
+    fn run(&self, term: Term, is_elected: bool) -> impl Future<Output = ()> + Send + use<> {
+        let (config, caches, hearers) = (self.config.clone(), self.caches.clone(), self.hearers.clone());
+        async move {
+            let draining = term.tasks().draining();
+            if is_elected {
+                tokio::select! {
+                    () = caches.refresh() => {}
+                    () = term.tasks().draining() => return,
+                }
+            }
+            hearers.begin_work().spawn_workers(&config, term.tasks(), &caches);
+            draining.await;
+            hearers.end_work();
         }
-    }
-
-    fn spawn_workers(&self, config: &Config, tasks: &Tasks, caches: &Caches) -> Vec<Arc<LoopState>> {
-        vec![
-            spawn(tasks, &self.replication, config.concurrent_replicationcontroller_syncs, caches),
-            spawn(tasks, &self.endpoints, config.concurrent_endpoint_syncs, caches),
-            spawn(tasks, &self.namespace, config.concurrent_namespace_syncs, caches),
-            spawn(tasks, &self.node, config.concurrent_node_syncs, caches),
-            spawn(tasks, &self.garbage, config.concurrent_gc_syncs, caches),
-            spawn(tasks, &self.pod_gc, 1, caches),
-        ]
     }
 }
 
-/// Ready means that every loop works, which each does as soon as the caches are full.
+/// Ready means that every loop works, or could, which each does as soon as the caches are full.
 fn release_when_synced(latch: Latch, tasks: &Tasks, caches: &Caches) {
     let (synced, draining) = (caches.synced(), tasks.draining());
     tasks.spawn("ready", async move {

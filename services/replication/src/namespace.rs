@@ -150,9 +150,11 @@ mod tests {
     fn all_that_lives_in_namespaces_is_content() {
         let names: Vec<_> =
             REGISTERED.iter().filter(|kind| is_content(kind)).map(|kind| kind.plural).collect();
-        for plural in ["pods", "services", "endpoints", "replicationcontrollers", "events", "leases"] {
+        for plural in
+            ["pods", "services", "endpoints", "endpointslices", "secrets", "persistentvolumeclaims", "leases"]
+        {
             assert!(names.contains(&plural), "{plural} is not among {names:?}");
         }
-        assert!(!names.contains(&"nodes") && !names.contains(&"namespaces"));
+        assert!(["nodes", "namespaces", "persistentvolumes"].iter().all(|plural| !names.contains(plural)));
     }
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keelson_base_client::{Api, ApiError, Client, Delta, Expectations, Recorder, WorkQueue};
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::{meta, pod, rc};
 use keelson_proto::core::{Pod, ReplicationController, ReplicationControllerStatus};
@@ -115,7 +115,7 @@ impl ReplicationLoop {
         }
     }
 
-    fn pod_appeared(&self, pod: &Pod, trace: Option<TraceContext>) {
+    fn pod_appeared(&self, pod: &Pod, trace: Option<Cause>) {
         if meta::is_deleting(&pod.metadata) {
             return self.pod_gone(pod, trace);
         }
@@ -128,7 +128,7 @@ impl ReplicationLoop {
         }
     }
 
-    fn pod_changed(&self, old: &Pod, new: &Pod, trace: Option<TraceContext>) {
+    fn pod_changed(&self, old: &Pod, new: &Pod, trace: Option<Cause>) {
         let (before, after) = (self.controller(old), self.controller(new));
         if meta::is_deleting(&new.metadata)
             && let Some(key) = &after
@@ -150,7 +150,7 @@ impl ReplicationLoop {
         }
     }
 
-    fn pod_gone(&self, pod: &Pod, trace: Option<TraceContext>) {
+    fn pod_gone(&self, pod: &Pod, trace: Option<Cause>) {
         if let Some(key) = self.controller(pod) {
             self.expectations.deletion_observed(&key, &pod.metadata.uid);
             self.wake(key, trace, false);
@@ -166,7 +166,7 @@ impl ReplicationLoop {
     }
 
     /// Wakes those who might adopt a pod.
-    fn wake_selecting(&self, pod: &Pod, trace: Option<TraceContext>) {
+    fn wake_selecting(&self, pod: &Pod, trace: Option<Cause>) {
         for rc in self.caches.rcs.namespace(&pod.metadata.namespace) {
             if rc::selects(&rc, pod) {
                 self.queue.add_caused(ObjectKey::of(&rc.metadata), trace);
@@ -175,7 +175,7 @@ impl ReplicationLoop {
     }
 
     /// Wakes a controller; a quiet change is one of its status only.
-    fn wake(&self, key: ObjectKey, trace: Option<TraceContext>, quiet: bool) {
+    fn wake(&self, key: ObjectKey, trace: Option<Cause>, quiet: bool) {
         let delay = if !self.expectations.satisfied(&key) {
             UNTRUSTED
         } else if quiet {

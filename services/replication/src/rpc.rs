@@ -1,19 +1,17 @@
 //! The control loops as others see them: the gRPC service `keelson.v1.Replication`.
 
-use std::sync::Arc;
-
 use keelson_base_daemon::tls::Peer;
 use keelson_proto::v1::replication_server::Replication;
 use keelson_proto::v1::{LoopsRequest, LoopsResponse};
 use tonic::{Request, Response, Status};
 
 use crate::cache::Caches;
-use crate::control::LoopState;
+use crate::hearers::Hearers;
 
 /// Answers how the loops are doing.
 #[derive(Clone, Debug)]
 pub(crate) struct LoopsService {
-    loops: Arc<[Arc<LoopState>]>,
+    hearers: Hearers,
     caches: Caches,
 }
 
@@ -21,8 +19,8 @@ pub(crate) struct LoopsService {
 
 impl LoopsService {
     /// The service of these loops.
-    pub(crate) fn new(loops: Vec<Arc<LoopState>>, caches: Caches) -> Self {
-        Self { loops: loops.into(), caches }
+    pub(crate) fn new(hearers: Hearers, caches: Caches) -> Self {
+        Self { hearers, caches }
     }
 }
 
@@ -35,7 +33,7 @@ impl Replication for LoopsService {
             ));
         }
         let synced = self.caches.is_synced();
-        let loops = self.loops.iter().map(|state| state.status(synced)).collect();
+        let loops = self.hearers.loops().states().iter().map(|state| state.status(synced)).collect();
         Ok(Response::new(LoopsResponse { loops }))
     }
 }

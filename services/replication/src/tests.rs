@@ -1,5 +1,6 @@
 //! All loops together, against an api in memory, in paused time.
 
+mod election;
 mod endpoints;
 mod garbage;
 mod namespace;
@@ -38,7 +39,8 @@ impl Cluster {
     async fn start_on(api: FakeApi) -> Self {
         let (client, tasks) = (api.client(), Tasks::new());
         let health = Health::new(tasks.drain());
-        let replication = Replication::build(Config::default(), client.clone(), &tasks, &health).unwrap();
+        let replication =
+            Replication::build(Config::default(), client.clone(), &tasks, &health, &Metrics::new()).unwrap();
         health.ready().await;
         Self { api, client, replication, health, tasks }
     }

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use keelson_base_client::leader;
+
 /// The scheduler that pods get who ask for none.
 pub(crate) const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 /// What the scheduler is told.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "scheduler")]
 pub struct Config {
     /// Schedules the pods whose spec.schedulerName is this.
     #[arg(long, default_value = DEFAULT_SCHEDULER, value_name = "NAME")]
@@ -17,6 +20,9 @@ pub struct Config {
     /// JSON file with the predicates and priorities to use, in the form of Kubernetes 1.0's --policy-config-file.
     #[arg(long, value_name = "FILE")]
     pub scheduler_policy_file: Option<PathBuf>,
+    /// How one of several schedulers is elected; none if there is one only.
+    #[arg(skip)]
+    pub leader_election: Option<leader::Timing>,
 }
 
 /// How a node is chosen among those that fit.
@@ -39,6 +45,7 @@ impl Default for Config {
             scheduler_name: DEFAULT_SCHEDULER.to_owned(),
             scheduler_provider: Provider::Default,
             scheduler_policy_file: None,
+            leader_election: None,
         }
     }
 }

@@ -3,10 +3,11 @@
 mod report;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use keelson_base_client::{Api, ApiError, Cache, Client, Delta, Informer, Recorder, WatchScope, reference};
 use keelson_base_daemon::tasks::Tasks;
-use keelson_base_daemon::trace::{self, Span, TraceContext};
+use keelson_base_daemon::trace::{self, Cause, Span};
 use keelson_base_model::key::ObjectKey;
 use keelson_proto::Object;
 use keelson_proto::core::{Node, Pod, ReplicationController, Service};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::report::Reporter;
 use crate::decision::Unschedulable;
+use crate::meter::Meter;
 use crate::queue::Attempt;
 use crate::state::State;
 
@@ -53,6 +55,7 @@ pub(crate) struct Driver {
     recorder: Recorder,
     reporter: Reporter,
     binds: Arc<Semaphore>,
+    meter: Meter,
 }
 
 /// A decision that was made.
@@ -61,6 +64,7 @@ struct Step {
     /// The node that the pod is now assumed on, or why it is now parked.
     choice: Result<String, Unschedulable>,
     span: Span,
+    begun: Instant,
 }
 
 /// What an informer says of an object.
@@ -79,6 +83,11 @@ impl Shared {
     /// Reads or changes the state, which the driver is not told of.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a term: see [`State::begin_term`].
+    pub(crate) fn begin_term(&self) {
+        self.change(State::begin_term);
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
@@ -131,6 +140,16 @@ impl Caches {
         self.pods.synced().await;
     }
 
+    /// Ends when all of them hold what was written before this call.
+    pub(crate) async fn refresh(&self) {
+        let (nodes, services) = (self.nodes.refresh(), self.services.refresh());
+        let (controllers, pods) = (self.controllers.refresh(), self.pods.refresh());
+        nodes.await;
+        services.await;
+        controllers.await;
+        pods.await;
+    }
+
     /// Whether all of them hold what there is.
     pub(crate) fn are_synced(&self) -> bool {
         let others = self.services.is_synced() && self.controllers.is_synced();
@@ -142,7 +161,7 @@ fn follow<K: Object>(
     tasks: &Tasks,
     client: &Client,
     shared: &Shared,
-    apply: fn(&mut State, Change<K>, Option<TraceContext>),
+    apply: fn(&mut State, Change<K>, Option<Cause>),
 ) -> Cache<K> {
     let shared = shared.clone();
     Informer::spawn(tasks, client.api(), WatchScope::default(), move |delta| match delta {
@@ -155,12 +174,19 @@ fn follow<K: Object>(
 // === impl Driver ===
 
 impl Driver {
-    /// Starts what writes events and conditions; [`Driver::run`] is yet to be spawned.
-    pub(crate) fn new(tasks: &Tasks, client: &Client, shared: Shared, component: &str) -> Self {
+    /// Starts what writes conditions; [`Driver::run`] is yet to be spawned.
+    pub(crate) fn new(
+        tasks: &Tasks,
+        client: &Client,
+        shared: Shared,
+        recorder: Recorder,
+        meter: Meter,
+    ) -> Self {
         Self {
             tasks: tasks.clone(),
             pods: client.api(),
-            recorder: Recorder::spawn(tasks, client, component, ""),
+            recorder,
+            meter,
             reporter: Reporter::spawn(tasks, client.api(), shared.clone()),
             binds: Arc::new(Semaphore::new(BINDS)),
             shared,
@@ -172,26 +198,26 @@ impl Driver {
         loop {
             // Before the decision, which should be as late as can be.
             let permit = self.binds.clone().acquire_owned().await;
-            let Some(Step { attempt, choice, mut span }) = self.step() else {
+            let Some(Step { attempt, choice, mut span, begun }) = self.step() else {
                 drop(permit);
                 self.shared.wait().await;
                 continue;
             };
             match choice {
                 Ok(node) => {
-                    let context = span.context().or_else(|| attempt.cause.filter(|_| attempt.is_first));
-                    let bind = self.bind(attempt, node);
+                    let bind = span.instrument(self.bind(attempt, node, begun));
                     self.tasks.spawn("bind", async move {
                         let _permit = permit;
-                        trace::scope(context, bind).await;
+                        bind.await;
                     });
                 }
                 Err(unschedulable) => {
+                    self.meter.unschedulable(begun.elapsed());
                     span.error(&unschedulable);
                     let pod = &attempt.pod;
                     let message = unschedulable.to_string();
                     self.recorder.warning(&reference(&*pod.pod), "FailedScheduling", message);
-                    self.reporter.report(pod.key.clone());
+                    self.reporter.report(pod.key.clone(), span.context());
                 }
             }
         }
@@ -202,36 +228,53 @@ impl Driver {
         let now = Instant::now();
         let mut state = self.shared.state();
         let attempt = state.take(now)?;
-        let span = self.span(&attempt);
+        let mut span = self.span(&attempt);
+        let began = span.is_recording().then(SystemTime::now);
         let choice = state.decide(&attempt.pod, now);
-        Some(Step { attempt, choice, span })
+        self.meter.decided(now.elapsed());
+        if let Some(began) = began {
+            span.record_child("decide", began, SystemTime::now());
+            span.attribute("keelson.nodes", i64::try_from(state.nodes()).unwrap_or(i64::MAX));
+            if let Ok(node) = &choice {
+                span.attribute("k8s.node.name", node.clone());
+            }
+        }
+        Some(Step { attempt, choice, span, begun: now })
     }
 
     /// The first attempt belongs to the trace of the write that brought the pod; later ones have their own.
     fn span(&self, attempt: &Attempt) -> Span {
-        let tracer = self.tasks.tracer();
-        let mut span = match attempt.cause {
-            None => Span::none(),
-            Some(cause) if attempt.is_first => tracer.child_of("schedule", cause),
-            Some(cause) => {
-                let mut span = tracer.root("schedule");
-                span.link(cause);
-                span
-            }
-        };
-        if span.is_recording() {
-            span.attribute("pod", attempt.pod.key.to_string());
+        let Some(cause) = attempt.cause else { return Span::none() };
+        let cause = if attempt.is_first { cause } else { cause.late() };
+        let mut span = self.tasks.tracer().reaction("schedule", cause);
+        if !span.is_recording() {
+            return span;
+        }
+        let pod = &attempt.pod;
+        span.attribute("k8s.namespace.name", pod.key.namespace.clone());
+        span.attribute("k8s.pod.name", pod.key.name.clone());
+        span.attribute("k8s.pod.uid", pod.uid().to_owned());
+        if let Some(received) = cause.received_at().filter(|_| !cause.is_late()) {
+            span.record_child("queue", received, SystemTime::now());
+            span = span.since(received);
         }
         span
     }
 
-    /// Binds a pod that is assumed on `node`.
-    fn bind(&self, attempt: Attempt, node: String) -> impl Future<Output = ()> + Send + use<> {
+    /// Binds a pod that is assumed on `node`; the attempt to schedule it was begun then.
+    fn bind(
+        &self,
+        attempt: Attempt,
+        node: String,
+        begun: Instant,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let (pods, shared, recorder) = (self.pods.clone(), self.shared.clone(), self.recorder.clone());
+        let meter = self.meter.clone();
         async move {
-            let pod = attempt.pod;
+            let (pod, asked) = (attempt.pod, Instant::now());
             let span = trace::span("bind");
-            let answer = span.instrument(pods.bind(&pod.pod, &node)).await;
+            let answer = span.instrument_result(pods.bind(&pod.pod, &node)).await;
+            meter.bound(answer.is_ok(), begun.elapsed(), asked.elapsed());
             let object = reference(&*pod.pod);
             match answer {
                 Ok(()) => {
@@ -256,5 +299,7 @@ fn is_late(error: &ApiError) -> bool {
     error.is_not_found() || error.is_conflict()
 }
 
+#[cfg(test)]
+mod election;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 //! | `state` | snapshot and queue together: what to do after each change; pure |
 //! | `driver` | informers → state → binds, events and conditions |
 //! | `grpc` | `Schedule` and `Explain` |
+//! | `meter` | what is counted |
 //!
 //! A pod is assumed on its node as soon as that is chosen, and bound in a task of its own, so that many binds are in
 //! flight and the next decision already counts them.
@@ -17,6 +18,7 @@ mod config;
 pub mod decision;
 mod driver;
 mod grpc;
+mod meter;
 pub mod pod;
 mod queue;
 mod scheduler;

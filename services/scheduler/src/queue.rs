@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::pod;
 use tokio::time::Instant;
@@ -30,13 +30,24 @@ pub(crate) struct Queue {
     arrivals: u64,
 }
 
+/// How many pods are in each part of the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// Ready, or being tried.
+    pub(crate) active: usize,
+    /// Waiting for a delay.
+    pub(crate) backoff: usize,
+    /// Waiting for something to change.
+    pub(crate) unschedulable: usize,
+}
+
 /// A pod to be tried now.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     /// The pod.
     pub(crate) pod: Arc<PodInfo>,
     /// The traced change that brought the pod here.
-    pub(crate) cause: Option<TraceContext>,
+    pub(crate) cause: Option<Cause>,
     /// Whether this is the first reaction to it.
     pub(crate) is_first: bool,
 }
@@ -45,7 +56,7 @@ pub(crate) struct Attempt {
 struct Entry {
     pod: Arc<PodInfo>,
     rank: Rank,
-    cause: Option<TraceContext>,
+    cause: Option<Cause>,
     /// How often it was tried.
     attempts: u32,
     /// How often binding failed.
@@ -79,7 +90,7 @@ struct Rank {
 
 impl Queue {
     /// Takes in a pod's state. A new pod, and a parked one that asks for something else now, is ready.
-    pub(crate) fn insert(&mut self, pod: Arc<PodInfo>, cause: Option<TraceContext>) {
+    pub(crate) fn insert(&mut self, pod: Arc<PodInfo>, cause: Option<Cause>) {
         if self.refresh(&pod) {
             return;
         }
@@ -152,6 +163,29 @@ impl Queue {
         for key in woken.collect::<Vec<_>>() {
             self.make_ready(&key);
         }
+    }
+
+    /// Makes all pods ready, as if none had been tried.
+    pub(crate) fn begin_term(&mut self) {
+        for key in self.entries.keys().cloned().collect::<Vec<_>>() {
+            self.make_ready(&key);
+        }
+        for entry in self.entries.values_mut() {
+            entry.failures = 0;
+        }
+    }
+
+    /// How many pods are in each part.
+    pub(crate) fn pending(&self) -> Pending {
+        let mut pending = Pending::default();
+        for entry in self.entries.values() {
+            *match entry.place {
+                Place::Ready | Place::Trying => &mut pending.active,
+                Place::BackingOff(_) => &mut pending.backoff,
+                Place::Parked { .. } => &mut pending.unschedulable,
+            } += 1;
+        }
+        pending
     }
 
     /// Makes the pods ready whose time has come.

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use keelson_base_client::{Client, MAX_MESSAGE};
-use keelson_base_daemon::admin::Health;
+use keelson_base_client::leader::{Election, Office, Term};
+use keelson_base_client::{Client, MAX_MESSAGE, Recorder};
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_proto::v1::scheduler_server::SchedulerServer;
 use tonic::service::Routes;
@@ -12,12 +13,25 @@ use crate::config::{Config, Provider};
 use crate::decision::{Algorithm, Best, Chance, Policy, PolicyError, Random, RoundRobin};
 use crate::driver::{Caches, Driver, Shared};
 use crate::grpc::Service;
+use crate::meter::Meter;
 use crate::state::State;
+
+/// The lease of the scheduler in office, in `kube-system`.
+const LEASE: &str = "keelson-scheduler";
 
 /// A running scheduler.
 #[derive(Clone)]
 pub struct Scheduler {
     service: Service,
+}
+
+/// What a term is begun with.
+struct Acting {
+    client: Client,
+    shared: Shared,
+    caches: Caches,
+    recorder: Recorder,
+    meter: Meter,
 }
 
 /// A scheduler that cannot start.
@@ -39,6 +53,9 @@ pub enum BuildError {
         /// Why.
         source: PolicyError,
     },
+    /// The times of the election make no sense.
+    #[error("{0}")]
+    Election(String),
 }
 
 // === impl Scheduler ===
@@ -47,27 +64,55 @@ impl Scheduler {
     /// Starts the tasks `scheduler/…`. The component `scheduler` of `health` is ready once the cluster's state has
     /// been read.
     ///
+    /// Where several schedulers are elected from, those that stand by follow the cluster's state all the same: they
+    /// answer `Explain`, and when their turn comes they begin with the next pod, not with a list of the cluster. That
+    /// costs each the memory of its caches.
+    ///
     /// # Errors
-    /// A policy file that cannot be used.
-    pub fn build(config: Config, client: Client, tasks: &Tasks, health: &Health) -> Result<Self, BuildError> {
+    /// A policy file that cannot be used, or times of an election that make no sense.
+    pub fn build(
+        config: Config,
+        client: Client,
+        tasks: &Tasks,
+        health: &Health,
+        metrics: &Metrics,
+    ) -> Result<Self, BuildError> {
         let algorithm = algorithm(&config)?;
         let tasks = tasks.child("scheduler");
         let latch = health.register("scheduler");
         let state = State::new(config.scheduler_name.clone(), algorithm, Chance::new());
         let shared = Shared::new(state);
+        let client = client.with_metrics(metrics);
         let caches = Caches::follow(&tasks, &client, &shared);
-        let driver = Driver::new(&tasks, &client, shared.clone(), &config.scheduler_name);
-        let draining = tasks.draining();
-        let synced = caches.clone();
-        let work = async move {
-            synced.synced().await;
-            latch.release();
-            driver.run().await
+        let meter = Meter::new(metrics, &config.scheduler_name, &shared);
+        let election = match config.leader_election {
+            None => None,
+            Some(timing) => {
+                timing.check().map_err(BuildError::Election)?;
+                Some(Election::new(&client, LEASE, timing, metrics))
+            }
         };
-        tasks.spawn_critical("decide", async move {
+        let office = election.as_ref().map_or_else(Office::always, Election::office);
+        let recorder = Recorder::spawn(&tasks, &client, &config.scheduler_name, "");
+        let acting = Acting {
+            client: client.within(&office),
+            shared: shared.clone(),
+            caches: caches.clone(),
+            recorder,
+            meter,
+        };
+        let (synced, draining) = (caches.clone(), tasks.draining());
+        tasks.spawn("ready", async move {
             tokio::select! {
-                never = work => match never {},
+                () = synced.synced() => latch.release(),
                 () = draining => {}
+            }
+        });
+        let ours = tasks.clone();
+        tasks.spawn_critical("lead", async move {
+            match election {
+                Some(election) => election.run(&ours, |term| acting.run(term, true)).await,
+                None => acting.run(Term::new(&ours), false).await,
             }
         });
         Ok(Self { service: Service { shared, caches } })
@@ -79,6 +124,32 @@ impl Scheduler {
         let server = SchedulerServer::new(self.service.clone());
         let server = server.max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
         routes.add_service(server)
+    }
+}
+
+// === impl Acting ===
+
+impl Acting {
+    /// Decides and binds until the term ends. One that was elected first reads what its predecessor bound last, whose
+    /// pods take up room.
+    fn run(&self, term: Term, is_elected: bool) -> impl Future<Output = ()> + Send + use<> {
+        let (caches, shared) = (self.caches.clone(), self.shared.clone());
+        let (client, recorder, meter) = (self.client.clone(), self.recorder.clone(), self.meter.clone());
+        async move {
+            let work = async {
+                match is_elected {
+                    true => caches.refresh().await,
+                    false => caches.synced().await,
+                }
+                // Of an earlier term nothing is left under way: what it assumed and was not seen to come true, did not.
+                shared.begin_term();
+                Driver::new(term.tasks(), &client, shared, recorder, meter).run().await
+            };
+            tokio::select! {
+                never = work => match never {},
+                () = term.tasks().draining() => {}
+            }
+        }
     }
 }
 

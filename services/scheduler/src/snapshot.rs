@@ -104,6 +104,21 @@ impl Snapshot {
         if self.is_assumed(key, uid) { self.remove(key) } else { None }
     }
 
+    /// Takes back all assumptions.
+    pub fn forget_assumed(&mut self) {
+        let assumed = self.placed.iter().filter(|(_, placed)| placed.assumed);
+        let assumed: Vec<ObjectKey> = assumed.map(|(key, _)| key.clone()).collect();
+        for key in assumed {
+            self.remove(&key);
+        }
+    }
+
+    /// How many nodes there are, how many pods on nodes, and how many of these are only assumed there.
+    pub fn sizes(&self) -> [usize; 3] {
+        let assumed = self.placed.values().filter(|placed| placed.assumed);
+        [self.nodes.len(), self.placed.len(), assumed.count()]
+    }
+
     /// Whether this pod is on a node only because it was assumed there.
     pub fn is_assumed(&self, key: &ObjectKey, uid: &str) -> bool {
         self.placed.get(key).is_some_and(|placed| placed.assumed && placed.pod.uid() == uid)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use keelson_base_daemon::trace::TraceContext;
+use keelson_base_daemon::trace::Cause;
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::pod;
 use keelson_proto::core::{Node, Pod, ReplicationController, Service};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::config::DEFAULT_SCHEDULER;
 use crate::decision::{Algorithm, Chance, Explanation, Unschedulable};
 use crate::pod::PodInfo;
-use crate::queue::{Attempt, Queue};
+use crate::queue::{Attempt, Pending, Queue};
 use crate::snapshot::Snapshot;
 
 /// All that the scheduler knows.
@@ -45,7 +45,7 @@ impl State {
     }
 
     /// A pod is new or has changed.
-    pub(crate) fn apply_pod(&mut self, pod: Arc<Pod>, cause: Option<TraceContext>) {
+    pub(crate) fn apply_pod(&mut self, pod: Arc<Pod>, cause: Option<Cause>) {
         let info = Arc::new(PodInfo::new(pod));
         let (key, pod) = (&info.key, &info.pod);
         if pod::is_terminal(pod) {
@@ -108,6 +108,29 @@ impl State {
     /// A replication controller is gone.
     pub(crate) fn delete_controller(&mut self, key: &ObjectKey) {
         self.snapshot.delete_controller(key);
+    }
+
+    /// How many nodes there are to choose from.
+    pub(crate) fn nodes(&self) -> usize {
+        self.snapshot.nodes().count()
+    }
+
+    /// Nothing is under way, whatever was: no pod is assumed anywhere, and all that have no node are to be tried.
+    pub(crate) fn begin_term(&mut self) {
+        self.snapshot.forget_assumed();
+        self.queue.begin_term();
+        self.changed.clear();
+        self.changed_all = false;
+    }
+
+    /// How many pods are in each part of the queue.
+    pub(crate) fn pending(&self) -> Pending {
+        self.queue.pending()
+    }
+
+    /// How many nodes and pods on them are known, and how many of these pods are only assumed there.
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        self.snapshot.sizes()
     }
 
     /// The pod whose turn it is, which must then be [decided](Self::decide) on before anything else changes. `None`

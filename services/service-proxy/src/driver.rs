@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use keelson_base_client::backoff::Backoff;
 use keelson_base_client::{Cache, Client, Delta, Informer, WatchScope};
-use keelson_base_daemon::admin::Latch;
+use keelson_base_daemon::admin::{Counter, Latch};
 use keelson_base_daemon::tasks::{Drain, Tasks};
-use keelson_base_daemon::trace::{self, Span, TraceContext};
+use keelson_base_daemon::trace::{self, Cause, Span};
 use keelson_base_model::key::ObjectKey;
 use keelson_proto::Object;
 use keelson_proto::core::{Endpoints, Service};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use crate::bridge::Links;
 use crate::config::Mode;
@@ -24,6 +25,7 @@ use crate::engine::{ApplyError, Engine};
 use crate::hairpin::Hairpin;
 use crate::host::Host;
 use crate::instance::Instance;
+use crate::meter::Meter;
 use crate::table::{Table, service_ports};
 use crate::{kernel, localnet};
 
@@ -43,6 +45,7 @@ pub(crate) struct Driver {
     pub(crate) latch: Option<Latch>,
     /// What has to run beside the engine.
     pub(crate) hairpin: Option<Hairpin>,
+    pub(crate) meter: Meter,
 }
 
 /// The API's side.
@@ -55,7 +58,7 @@ struct Source {
 /// Services to look at again, and the trace of the request that changed each.
 #[derive(Default)]
 struct Changed {
-    keys: Mutex<BTreeMap<ObjectKey, Option<TraceContext>>>,
+    keys: Mutex<BTreeMap<ObjectKey, Option<Cause>>>,
     noted: Notify,
 }
 
@@ -64,7 +67,7 @@ struct Changed {
 impl Driver {
     /// Runs until `tasks` drain.
     pub(crate) async fn run(mut self, client: &Client, tasks: &Tasks) {
-        let source = Source::spawn(client, tasks);
+        let source = Source::spawn(client, tasks, self.meter.changes());
         let drain = tasks.drain();
         if let Some(hairpin) = self.hairpin.take() {
             let draining = tasks.draining();
@@ -81,10 +84,13 @@ impl Driver {
         }
         let mut wanted = Table::default();
         let mut in_force = None;
+        // What was not applied yet, because that failed.
+        let mut late = Vec::new();
         let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
         // The caches have everything, so what was noted so far are all services.
         while !drain.is_signaled() {
-            let causes = source.refresh(&mut wanted);
+            let mut causes = source.refresh(&mut wanted);
+            causes.append(&mut late);
             match self.apply(in_force.as_ref(), &wanted, &causes).await {
                 Ok(()) => {
                     in_force = Some(wanted.clone());
@@ -93,6 +99,7 @@ impl Driver {
                 }
                 Err(error) => {
                     in_force = None;
+                    late = causes.into_iter().map(Cause::late).collect();
                     tracing::warn!(%error, "services are not up to date, trying again");
                     pause(backoff.next_delay(), &drain).await;
                 }
@@ -104,12 +111,18 @@ impl Driver {
         &mut self,
         in_force: Option<&Table>,
         wanted: &Table,
-        causes: &[TraceContext],
+        causes: &[Cause],
     ) -> Result<(), ApplyError> {
         if in_force == Some(wanted) {
             return Ok(());
         }
-        let applied = span(causes).instrument(self.engine.apply(in_force, wanted)).await;
+        let begun = Instant::now();
+        let mut span = span(causes);
+        if span.is_recording() {
+            span.attribute("keelson.proxy.mode", self.engine.mode().to_string());
+        }
+        let applied = span.instrument_result(self.engine.apply(in_force, wanted)).await;
+        self.meter.applied(begun.elapsed(), applied.is_ok());
         if let Err(error @ ApplyError::Command(_)) = applied {
             return Err(error);
         }
@@ -138,12 +151,13 @@ impl Driver {
 }
 
 /// One span for the changes that are applied together: below the first, linked to the others.
-fn span(causes: &[TraceContext]) -> Span {
+fn span(causes: &[Cause]) -> Span {
     let Some((first, others)) = causes.split_first() else {
         return Span::none();
     };
-    let mut span = trace::tracer().child_of("service-proxy apply", *first);
-    others.iter().for_each(|cause| span.link(*cause));
+    let mut span = trace::tracer().reaction("apply rules", *first);
+    let of_this = |cause: &&Cause| cause.context().trace_id() == first.context().trace_id();
+    others.iter().filter(|cause| !of_this(cause)).for_each(|cause| span.link(cause.context()));
     span
 }
 
@@ -157,12 +171,16 @@ async fn pause(delay: Duration, drain: &Drain) {
 // === impl Source ===
 
 impl Source {
-    fn spawn(client: &Client, tasks: &Tasks) -> Self {
+    fn spawn(client: &Client, tasks: &Tasks, (services, endpoints): (Counter, Counter)) -> Self {
         let changed = Arc::<Changed>::default();
         let services =
-            Informer::spawn(tasks, client.api::<Service>(), WatchScope::default(), changed.handler());
-        let endpoints =
-            Informer::spawn(tasks, client.api::<Endpoints>(), WatchScope::default(), changed.handler());
+            Informer::spawn(tasks, client.api::<Service>(), WatchScope::default(), changed.handler(services));
+        let endpoints = Informer::spawn(
+            tasks,
+            client.api::<Endpoints>(),
+            WatchScope::default(),
+            changed.handler(endpoints),
+        );
         Self { services, endpoints, changed }
     }
 
@@ -172,7 +190,7 @@ impl Source {
     }
 
     /// Computes the changed services anew; returns what caused the changes.
-    fn refresh(&self, table: &mut Table) -> Vec<TraceContext> {
+    fn refresh(&self, table: &mut Table) -> Vec<Cause> {
         let changed = self.changed.take();
         for key in changed.keys() {
             let ports = match self.services.get(key) {
@@ -190,25 +208,33 @@ impl Source {
 // === impl Changed ===
 
 impl Changed {
-    /// What an informer calls: notes the key, which a service and its endpoints share.
-    fn handler<K: Object>(self: &Arc<Self>) -> impl FnMut(Delta<K>) + Send + 'static + use<K> {
+    /// What an informer calls: notes the key, which a service and its endpoints share, and counts.
+    fn handler<K: Object>(
+        self: &Arc<Self>,
+        changes: Counter,
+    ) -> impl FnMut(Delta<K>) + Send + 'static + use<K> {
         let changed = self.clone();
-        move |delta| match delta {
-            Delta::Applied { new, trace, .. } => changed.note(ObjectKey::of(new.metadata()), trace),
-            Delta::Deleted { old, trace } => changed.note(ObjectKey::of(old.metadata()), trace),
-            Delta::Synced => {}
+        move |delta| {
+            let (key, trace) = match delta {
+                Delta::Applied { new, trace, .. } => (ObjectKey::of(new.metadata()), trace),
+                Delta::Deleted { old, trace } => (ObjectKey::of(old.metadata()), trace),
+                Delta::Synced => return,
+            };
+            changes.inc();
+            changed.note(key, trace);
         }
     }
 
-    fn note(&self, key: ObjectKey, trace: Option<TraceContext>) {
+    fn note(&self, key: ObjectKey, trace: Option<Cause>) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = keys.entry(key).or_default();
-        *noted = trace.or(*noted);
+        // Of what was there before we looked, nobody waits for our reaction.
+        *noted = trace.filter(|cause| !cause.is_late()).or(*noted);
         drop(keys);
         self.noted.notify_one();
     }
 
-    fn take(&self) -> BTreeMap<ObjectKey, Option<TraceContext>> {
+    fn take(&self) -> BTreeMap<ObjectKey, Option<Cause>> {
         std::mem::take(&mut *self.keys.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

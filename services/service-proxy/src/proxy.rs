@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keelson_base_client::Client;
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_proto::v1::service_proxy_server::ServiceProxyServer;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use crate::engine::{Choice, ChooseError};
 use crate::grpc::TableService;
 use crate::host::{CommandError, Host};
 use crate::instance::Instance;
+use crate::meter::Meter;
 use crate::table::Table;
 use crate::{kernel, localnet};
 
@@ -65,6 +66,7 @@ impl ServiceProxy {
         client: Client,
         tasks: &Tasks,
         health: &Health,
+        metrics: &Metrics,
     ) -> Result<Self, ProxyError> {
         let host = Host::new(config.netns.clone());
         let instance = Instance::new(&config.instance);
@@ -72,6 +74,8 @@ impl ServiceProxy {
         let mode = engine.mode();
         tracing::info!(%mode, reason = reason.as_deref(), "service proxy");
         let (table_tx, table) = watch::channel(Table::default());
+        let meter = Meter::new(metrics, mode, &table);
+        let client = client.with_metrics(metrics);
         let latch = Some(health.register("service-proxy"));
         let driver = Driver {
             engine,
@@ -81,6 +85,7 @@ impl ServiceProxy {
             table: table_tx,
             latch,
             hairpin,
+            meter,
         };
         let driver = Mutex::new(Some(driver));
         let parts = Parts { host, instance, mode, reason, table, client, tasks: tasks.clone(), driver };
@@ -126,6 +131,14 @@ impl std::fmt::Debug for ServiceProxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceProxy").field("mode", &self.parts.mode).finish_non_exhaustive()
     }
+}
+
+/// Removes what the proxy of an instance, which no longer runs, has made on this host; see [`Config::instance`].
+///
+/// # Errors
+/// Without the privileges that making it took.
+pub async fn remove_instance(instance: &str) -> Result<(), ProxyError> {
+    remove(&Host::new(None), &Instance::new(instance)).await
 }
 
 /// Removes everything of an instance from the host.

@@ -10,7 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use keelson_kubelet::runtime::RuntimeError;
 
 use crate::error::{failed, failed_on, in_words, status};
-use crate::{DockerError, DockerRuntime, ImageConfig, ImageFile, image, labels};
+use crate::{DockerError, DockerRuntime, ImageConfig, ImageFile, image, labels, traced};
 
 /// The option of a network that names its link.
 const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
@@ -122,7 +122,8 @@ impl Docker {
     /// Removes a container in whatever state, with its anonymous volumes. Gone, or going, is a success.
     pub(crate) async fn remove_by_force(&self, id: &str) -> Result<(), RuntimeError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match self.client.remove_container(id, Some(options)).await {
+        let call = self.client.remove_container(id, Some(options));
+        match traced::container("docker remove container", id).instrument_result(call).await {
             Err(cause) if !matches!(status(&cause), Some(404 | 409)) => {
                 Err(failed_on("remove container", id)(cause))
             }

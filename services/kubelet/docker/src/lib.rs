@@ -12,6 +12,7 @@ mod image;
 mod labels;
 mod reference;
 mod runtime;
+mod traced;
 
 pub use self::docker::Docker;
 pub use self::error::DockerError;

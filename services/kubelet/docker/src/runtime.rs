@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use keelson_base_daemon::trace::{self, SpanKind};
 use keelson_kubelet::runtime::{
     ContainerSpec, ImageError, ImageStatus, LogOptions, ObservedContainer, Runtime, RuntimeError,
     RuntimeEvent, RuntimeInfo,
@@ -28,6 +29,7 @@ use keelson_kubelet::runtime::{
 use crate::Docker;
 use crate::error::{failed, failed_on, status};
 use crate::labels::{self, Owner};
+use crate::traced;
 
 /// Containers inspected side by side.
 const INSPECTIONS: usize = 16;
@@ -71,7 +73,10 @@ impl DockerRuntime {
     async fn list_containers(&self, pod_uid: Option<&str>) -> Result<Vec<ObservedContainer>, RuntimeError> {
         let options =
             ListContainersOptionsBuilder::default().all(true).filters(&self.filters(pod_uid)).build();
-        let found = self.client().list_containers(Some(options)).await.map_err(failed("list containers"))?;
+        let call = self.client().list_containers(Some(options));
+        let listed =
+            trace::span("docker list containers").kind(SpanKind::Client).instrument_result(call).await;
+        let found = listed.map_err(failed("list containers"))?;
         let ids = found.into_iter().filter_map(|summary| summary.id);
         let looks = stream::iter(ids).map(|id| async move { self.look(&id).await });
         looks.buffered(INSPECTIONS).try_filter_map(async |container| Ok(container)).try_collect().await
@@ -79,7 +84,8 @@ impl DockerRuntime {
 
     /// A container as it is; `None` if it is gone, or its labels are not whole.
     async fn look(&self, id: &str) -> Result<Option<ObservedContainer>, RuntimeError> {
-        match self.client().inspect_container(id, None).await {
+        let call = self.client().inspect_container(id, None);
+        match traced::container("docker inspect container", id).instrument_result(call).await {
             Ok(container) => Ok(observe::container(container)),
             Err(cause) if status(&cause) == Some(404) => Ok(None),
             Err(cause) => Err(failed_on("inspect container", id)(cause)),
@@ -91,7 +97,8 @@ impl DockerRuntime {
         let patient = self.client().clone().with_timeout(grace.saturating_add(STOP_MARGIN));
         let options =
             StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
-        match patient.stop_container(id, Some(options)).await {
+        let call = patient.stop_container(id, Some(options));
+        match traced::container("docker stop container", id).instrument_result(call).await {
             Err(cause) if status(&cause) != Some(404) => Err(failed_on("stop container", id)(cause)),
             _ => Ok(()),
         }

@@ -70,7 +70,8 @@ impl TestNode {
             ..Config::new("n1", self.root.path())
         };
         let runtime = Arc::new(self.runtime.clone());
-        let kubelet = Kubelet::build(config, runtime, self.api.client(), &self.tasks, &health).await;
+        let kubelet =
+            Kubelet::build(config, runtime, self.api.client(), &self.tasks, &health, &Metrics::new()).await;
         self.kubelet = Some(kubelet.unwrap());
         health.ready().await;
     }

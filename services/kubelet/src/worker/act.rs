@@ -44,14 +44,24 @@ struct Start {
 /// The name of an action's span.
 pub(super) fn span_name(action: &Action) -> &'static str {
     match action {
-        Action::MountVolumes => "kubelet mount volumes",
-        Action::StartInfra { .. } => "kubelet start infra",
-        Action::GetImage { .. } => "kubelet get image",
-        Action::Start { .. } => "kubelet start container",
-        Action::Stop { .. } => "kubelet stop container",
-        Action::Remove { .. } => "kubelet remove container",
-        Action::Teardown => "kubelet remove volumes",
-        Action::ConfirmDeletion => "kubelet confirm deletion",
+        Action::MountVolumes => "mount volumes",
+        Action::StartInfra { .. } => "start infra",
+        Action::GetImage { .. } => "get image",
+        Action::Start { .. } => "start container",
+        Action::Stop { .. } => "stop container",
+        Action::Remove { .. } => "remove container",
+        Action::Teardown => "remove volumes",
+        Action::ConfirmDeletion => "confirm deletion",
+    }
+}
+
+/// The container of the pod's definition that an action is about.
+pub(super) fn container_of(action: &Action) -> Option<&str> {
+    match action {
+        Action::GetImage { container } | Action::Start { container, .. } | Action::Stop { container, .. } => {
+            Some(container)
+        }
+        _ => None,
     }
 }
 

@@ -1,8 +1,7 @@
 //! Actions under way: futures that the worker polls, and may abandon.
 
 use futures::StreamExt as _;
-use futures::future::{AbortHandle, Abortable, BoxFuture};
-use keelson_base_daemon::trace;
+use futures::future::{AbortHandle, Abortable};
 
 use super::outcome::Outcome;
 use super::{Worker, act};
@@ -23,8 +22,7 @@ impl Worker {
             self.start(action);
         }
         if self.in_flight.is_empty() && self.report.is_idle() {
-            // The reaction is over: what comes later is another one.
-            self.last_cause = self.cause.take().or(self.last_cause);
+            self.settled();
         }
     }
 
@@ -38,33 +36,11 @@ impl Worker {
         let job = self.next_job;
         self.next_job += 1;
         let (abort, registration) = AbortHandle::new_pair();
-        let work = Abortable::new(self.traced(&action, work), registration);
+        let work = Abortable::new(self.span_of(&action).instrument(work), registration);
         let done = key.clone();
         self.jobs.push(Box::pin(async move { (done, job, work.await.ok()) }));
         self.aborts.insert(key.clone(), (job, abort));
         self.in_flight.insert(key, action);
-    }
-
-    /// Puts an action into the trace that caused it: as a child if it is the first reaction, else as a root that
-    /// links to it.
-    fn traced(&self, action: &Action, work: BoxFuture<'static, Outcome>) -> BoxFuture<'static, Outcome> {
-        let tracer = self.context.tasks.tracer();
-        let name = act::span_name(action);
-        let mut span = match (self.cause, self.last_cause) {
-            (Some(cause), _) => tracer.child_of(name, cause),
-            (None, Some(earlier)) => {
-                let mut span = tracer.root(name);
-                span.link(earlier);
-                span
-            }
-            (None, None) => tracer.root(name),
-        };
-        if span.is_recording() {
-            span.attribute("k8s.pod.uid", self.uid.clone());
-            return Box::pin(span.instrument(work));
-        }
-        // Nobody records here; the context is handed on all the same.
-        Box::pin(trace::scope(self.cause, work))
     }
 
     fn abandon(&mut self, key: &Key) {

@@ -87,7 +87,7 @@ impl Worker {
         }
         self.report.retry_at = None;
         let api = self.context.pods.namespaced(&pod.metadata.namespace);
-        let cause = self.cause;
+        let span = self.span_of_status(&status);
         let write = async move {
             let wanted = Pod { metadata: pod.metadata.clone(), status, ..Pod::default() };
             match api.update_status(&wanted).await {
@@ -103,7 +103,7 @@ impl Worker {
                 Err(error) => Written::Failed(error),
             }
         };
-        self.report.writing = Some(keelson_base_daemon::trace::scope(cause, write).boxed());
+        self.report.writing = Some(span.instrument(write).boxed());
     }
 
     /// Takes what came of a write.

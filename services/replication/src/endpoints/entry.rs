@@ -1,13 +1,18 @@
-//! What endpoints tell of a pod.
+//! What endpoints and their slices tell of a pod.
 
 use std::sync::Arc;
 
 use keelson_base_client::reference;
 use keelson_base_model::endpoints::repack;
+use keelson_base_model::endpointslice::address_type;
 use keelson_base_model::{container, meta, pod, service};
 use keelson_proto::core::{
     EndpointAddress, EndpointPort, EndpointSubset, ObjectReference, Pod, Service, ServicePort,
 };
+use keelson_proto::discovery::{Endpoint, EndpointConditions};
+
+use super::mirror;
+use super::slices::Wanted;
 
 /// The subsets of a service with these pods, in their one canonical form.
 ///
@@ -30,6 +35,56 @@ pub(super) fn subsets<'a>(
     repack(subsets)
 }
 
+/// What the slices of a service with these pods should say: the same as its endpoints, and of pods that are being
+/// deleted as well, until they have ended.
+///
+/// A pod that has no port of the name that the service asks for is told of without that port.
+pub(super) fn sliced<'a>(service: &Service, pods: impl IntoIterator<Item = &'a Arc<Pod>>) -> Wanted {
+    let families = families(service);
+    let mut wanted = Wanted::of_types(families.clone());
+    for pod in pods.into_iter().filter(|pod| is_told(pod)) {
+        let ports = service.spec.ports.iter().filter_map(|port| endpoint_port(port, pod));
+        let ports: Vec<_> = ports.map(|port| mirror::port(&port)).collect();
+        for family in &families {
+            if let Some(ip) = ip_of(pod, family) {
+                wanted.add(family, &ports, endpoint(service, pod, ip));
+            }
+        }
+    }
+    wanted
+}
+
+/// The types of a service's addresses.
+fn families(service: &Service) -> Vec<String> {
+    match service.spec.ip_families.as_slice() {
+        [] if service.spec.cluster_ip.contains(':') => vec![address_type::IPV6.to_owned()],
+        [] => vec![address_type::IPV4.to_owned()],
+        given => given.to_vec(),
+    }
+}
+
+fn ip_of(pod: &Pod, family: &str) -> Option<String> {
+    let all = std::iter::once(&pod.status.pod_ip).chain(pod.status.pod_ips.iter().map(|one| &one.ip));
+    all.into_iter().find(|ip| !ip.is_empty() && ip.contains(':') == (family == address_type::IPV6)).cloned()
+}
+
+fn endpoint(service: &Service, pod: &Pod, ip: String) -> Endpoint {
+    let EndpointAddress { hostname, node_name, target_ref, .. } = address(service, pod);
+    let (serving, terminating) = (pod::is_ready(pod), meta::is_deleting(&pod.metadata));
+    Endpoint {
+        addresses: vec![ip],
+        conditions: EndpointConditions {
+            ready: Some(service.spec.publish_not_ready_addresses || (serving && !terminating)),
+            serving: Some(serving),
+            terminating: Some(terminating),
+        },
+        hostname: (!hostname.is_empty()).then_some(hostname),
+        target_ref,
+        node_name,
+        ..Endpoint::default()
+    }
+}
+
 /// How many addresses there are in all.
 pub(super) fn addresses(subsets: &[EndpointSubset]) -> usize {
     let of = |subset: &EndpointSubset| subset.addresses.len() + subset.not_ready_addresses.len();
@@ -39,7 +94,7 @@ pub(super) fn addresses(subsets: &[EndpointSubset]) -> usize {
 /// Whether endpoints tell something else of a pod than before.
 pub(super) fn differs(old: &Pod, new: &Pod) -> bool {
     let same_labels = old.metadata.labels == new.metadata.labels;
-    match (is_listed(old), is_listed(new)) {
+    match (is_told(old), is_told(new)) {
         (false, false) => false,
         (true, true) => !same_labels || told(old) != told(new),
         _ => true,
@@ -47,20 +102,26 @@ pub(super) fn differs(old: &Pod, new: &Pod) -> bool {
 }
 
 /// All that endpoints tell of a pod, but for its ports, which never change.
-fn told(pod: &Pod) -> (&str, &str, bool, &str, &str, &str) {
+fn told(pod: &Pod) -> (&str, &str, bool, bool, &str, &str, &str) {
     (
         &pod.metadata.uid,
         &pod.status.pod_ip,
         pod::is_ready(pod),
+        meta::is_deleting(&pod.metadata),
         &pod.spec.node_name,
         &pod.spec.hostname,
         &pod.spec.subdomain,
     )
 }
 
-/// Whether a pod can be reached, now or soon: it has an address, and neither ended nor is it being deleted.
+/// Whether there is something to tell of a pod: it has an address, and has not ended.
+fn is_told(pod: &Pod) -> bool {
+    !pod.status.pod_ip.is_empty() && !pod::is_terminal(pod)
+}
+
+/// Whether a pod can be reached, now or soon, and goes on to: endpoints know nothing of pods that end.
 fn is_listed(pod: &Pod) -> bool {
-    !pod.status.pod_ip.is_empty() && !pod::is_terminal(pod) && !meta::is_deleting(&pod.metadata)
+    is_told(pod) && !meta::is_deleting(&pod.metadata)
 }
 
 fn address(service: &Service, pod: &Pod) -> EndpointAddress {
@@ -116,124 +177,4 @@ fn subset(address: EndpointAddress, ready: bool, port: Option<EndpointPort>) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use keelson_proto::core::{Container, ContainerPort};
-    use keelson_proto::meta::Time;
-
-    use super::*;
-    use crate::testing::{mk_pod, mk_service, ready_since, with_address};
-
-    fn ready(name: &str, ip: &str) -> Pod {
-        with_address(ready_since(mk_pod(name, "web", "Running"), 1), ip)
-    }
-
-    fn with_port(mut pod: Pod, name: &str, container_port: i32, protocol: &str) -> Pod {
-        let port = ContainerPort {
-            name: name.to_owned(),
-            container_port,
-            protocol: protocol.to_owned(),
-            ..ContainerPort::default()
-        };
-        pod.spec.containers.push(Container { ports: vec![port], ..Container::default() });
-        pod
-    }
-
-    /// `ready|not ready:ports`, a subset after the other.
-    fn text(subsets: &[EndpointSubset]) -> String {
-        let ips =
-            |list: &[EndpointAddress]| list.iter().map(|one| one.ip.clone()).collect::<Vec<_>>().join(",");
-        let one = |subset: &EndpointSubset| {
-            let ports: Vec<_> = subset
-                .ports
-                .iter()
-                .map(|port| format!("{}={}/{}", port.name, port.port, port.protocol))
-                .collect();
-            format!("{}|{}:{}", ips(&subset.addresses), ips(&subset.not_ready_addresses), ports.join(","))
-        };
-        subsets.iter().map(one).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn addresses_are_told_by_what_the_pods_are() {
-        let service = mk_service("web", &[("http", 80, 8080.into())]);
-        let unready = with_address(mk_pod("b", "web", "Running"), "10.0.0.2");
-        let no_address = ready_since(mk_pod("c", "web", "Running"), 1);
-        let ended = with_address(mk_pod("d", "web", "Succeeded"), "10.0.0.4");
-        let mut deleting = ready("e", "10.0.0.5");
-        deleting.metadata.deletion_timestamp = Some(Time::now());
-        let pods = [ready("a", "10.0.0.1"), unready, no_address, ended, deleting].map(Arc::new);
-        assert_eq!(text(&subsets(&service, &pods)), "10.0.0.1|10.0.0.2:http=8080/TCP");
-        let mut tolerant = service;
-        tolerant.spec.publish_not_ready_addresses = true;
-        assert_eq!(text(&subsets(&tolerant, &pods)), "10.0.0.1,10.0.0.2|:http=8080/TCP");
-    }
-
-    #[test]
-    fn named_ports_are_found_pod_by_pod() {
-        let service = mk_service("web", &[("http", 80, "web".to_owned().into()), ("admin", 81, 9000.into())]);
-        let pods = [
-            with_port(ready("a", "10.0.0.1"), "web", 8080, "TCP"),
-            with_port(ready("b", "10.0.0.2"), "web", 8081, ""),
-            with_port(ready("c", "10.0.0.3"), "web", 8082, "UDP"),
-            ready("d", "10.0.0.4"),
-        ];
-        let found = text(&subsets(&service, &pods.map(Arc::new)));
-        let mut found: Vec<_> = found.split(' ').collect();
-        found.sort_unstable();
-        assert_eq!(
-            found,
-            [
-                "10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4|:admin=9000/TCP",
-                "10.0.0.1|:http=8080/TCP",
-                "10.0.0.2|:http=8081/TCP"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_headless_service_needs_no_ports_and_names_its_pods() {
-        let mut pod = ready("a", "10.0.0.1");
-        pod.spec.hostname = "first".to_owned();
-        pod.spec.subdomain = "web".to_owned();
-        pod.spec.node_name = "n1".to_owned();
-        let pods = [Arc::new(pod)];
-        let mut service = mk_service("web", &[]);
-        assert!(subsets(&service, &pods).is_empty(), "nothing to reach without a port");
-        service.spec.cluster_ip = service::HEADLESS.to_owned();
-        let found = subsets(&service, &pods);
-        assert_eq!(text(&found), "10.0.0.1|:");
-        let address = &found[0].addresses[0];
-        assert_eq!((address.hostname.as_str(), address.node_name.as_deref()), ("first", Some("n1")));
-        let target = address.target_ref.as_ref().unwrap();
-        assert_eq!((target.kind.as_str(), target.name.as_str(), target.uid.as_str()), ("Pod", "a", "uid-a"));
-        service.metadata.name = "other".to_owned();
-        assert_eq!(subsets(&service, &pods)[0].addresses[0].hostname, "");
-    }
-
-    #[test]
-    fn only_changes_that_are_told_wake_services() {
-        let pod = ready("a", "10.0.0.1");
-        let changed = |change: &dyn Fn(&mut Pod)| {
-            let mut new = pod.clone();
-            change(&mut new);
-            differs(&pod, &new)
-        };
-        type Row<'a> = (&'a str, &'a dyn Fn(&mut Pod), bool);
-        let table: [Row<'_>; 7] = [
-            ("version", &|pod| pod.metadata.resource_version = "9".to_owned(), false),
-            ("annotation", &|pod| drop(pod.metadata.annotations.insert("a".into(), "b".into())), false),
-            ("label", &|pod| drop(pod.metadata.labels.insert("a".into(), "b".into())), true),
-            ("address", &|pod| pod.status.pod_ip = "10.0.0.9".to_owned(), true),
-            ("no longer ready", &|pod| pod.status.conditions.clear(), true),
-            ("ended", &|pod| pod.status.phase = "Failed".to_owned(), true),
-            ("going", &|pod| pod.metadata.deletion_timestamp = Some(Time::now()), true),
-        ];
-        for (what, change, expected) in table {
-            assert_eq!(changed(change), expected, "{what}");
-        }
-        let unreachable = mk_pod("a", "web", "Pending");
-        let mut labelled = unreachable.clone();
-        labelled.metadata.labels.clear();
-        assert!(!differs(&unreachable, &labelled), "nothing is told of a pod without an address");
-    }
-}
+mod tests;

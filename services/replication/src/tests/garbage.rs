@@ -2,7 +2,7 @@
 
 use keelson_base_client::testing::FakeApi;
 use keelson_base_model::{conditions, owner};
-use keelson_proto::core::{Endpoints, Node, Pod, ReplicationController};
+use keelson_proto::core::{Endpoints, Node, Pod, ReplicationController, Secret};
 use keelson_proto::meta::DeleteOptions;
 
 use super::Cluster;
@@ -19,6 +19,23 @@ async fn the_pods_of_a_deleted_controller_go_after_it() {
     let left = cluster.list::<Pod>().await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].metadata.labels["app"], "other");
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn kinds_that_no_other_loop_knows_go_with_their_owners_too() {
+    let cluster = Cluster::start().await;
+    let rc = cluster.create(mk_rc("web", 0)).await;
+    let mut secret = Secret::default();
+    secret.metadata.name = "token".to_owned();
+    secret.metadata.namespace = "default".to_owned();
+    secret.metadata.owner_references = vec![owner::owner_reference(&rc)];
+    cluster.create(secret).await;
+    cluster.within(1).await;
+    assert_eq!(cluster.list::<Secret>().await.len(), 1);
+    cluster.delete_rc("web", "Background").await;
+    cluster.within(1).await;
+    assert!(cluster.list::<Secret>().await.is_empty());
     cluster.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use keelson_base_client::{Api, ApiError, Patch, WorkQueue};
 use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::trace::{self, Cause, Span, TraceContext};
 use keelson_base_model::conditions;
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::pod::condition_type;
@@ -40,9 +41,9 @@ impl Reporter {
         Self { parked }
     }
 
-    /// A pod was parked.
-    pub(super) fn report(&self, pod: ObjectKey) {
-        self.parked.add(pod);
+    /// A pod was parked, which `decision` is the span of: what is written belongs to that.
+    pub(super) fn report(&self, pod: ObjectKey, decision: Option<TraceContext>) {
+        self.parked.add_caused(pod, decision.map(Cause::from));
     }
 }
 
@@ -57,7 +58,11 @@ async fn work(queue: WorkQueue<ObjectKey>, pods: Api<Pod>, shared: Shared) {
             }
         };
         let write = async { pods.namespaced(&item.namespace).patch_status(&item.name, &patch?).await };
-        match write.await {
+        let span = match item.cause() {
+            Some(decision) => trace::tracer().child_of("write condition", decision.context()),
+            None => Span::none(),
+        };
+        match span.instrument_result(write).await {
             // The pod has changed meanwhile: the watch shows how, and then this is tried again.
             Err(error) if error.is_conflict() => item.retry(),
             Err(error) if !error.is_not_found() => {

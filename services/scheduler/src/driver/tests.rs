@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use keelson_base_client::Channel;
 use keelson_base_client::testing::{Call, FakeApi, Held};
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tls::Peer;
-use keelson_base_daemon::trace::{self, SpanRecord, SpanSink, Tracer};
+use keelson_base_daemon::trace::{self, SpanRecord, SpanSink, TraceContext, Tracer};
 use keelson_proto::Message;
 use keelson_proto::core::Event;
 use keelson_proto::meta::Status;
@@ -46,7 +46,8 @@ fn start_with(tasks: Tasks) -> Running {
     let api = FakeApi::default();
     let writes = api.hold(&["Pods/Bind", "Pods/Patch", "Events/Create", "Events/Patch"]);
     let health = Health::new(tasks.drain());
-    let scheduler = Scheduler::build(Config::default(), api.client(), &tasks, &health).unwrap();
+    let scheduler =
+        Scheduler::build(Config::default(), api.client(), &tasks, &health, &Metrics::new()).unwrap();
     Running { api, writes, scheduler, health, tasks }
 }
 
@@ -216,7 +217,7 @@ async fn others_can_ask_over_grpc() {
     running.health.ready().await;
     let routes = running.scheduler.add_to(tonic::service::Routes::default());
     let peer = Peer { common_name: "somebody".into(), organizations: Vec::new() };
-    let mut client = SchedulerClient::new(Channel::in_process(routes, peer));
+    let mut client = SchedulerClient::new(Channel::in_process(routes, peer, Tracer::off()));
     let request = ScheduleRequest { pod: Some((*mk_pod("asked").pod()).clone()), nodes: Vec::new() };
     // The cache has what was there at its first list; a later node comes with the watch.
     for _ in 0..1000 {

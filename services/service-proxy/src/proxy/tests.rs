@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use keelson_base_client::Channel;
 use keelson_base_client::codec::BytesCodec;
 use keelson_base_daemon::tls::Peer;
+use keelson_base_daemon::trace::Tracer;
 use keelson_proto::core::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Service, ServicePort};
 use keelson_proto::v1::service_proxy_server::ServiceProxy as _;
 use keelson_proto::v1::{RawList, RawWatchEvent, TableRequest, WatchEventType};
@@ -63,7 +64,7 @@ impl FakeApi {
             async move { Ok::<_, Infallible>(api.serve(request).await) }
         });
         let peer = Peer { common_name: "system:kube-proxy".to_owned(), organizations: Vec::new() };
-        Client::new(Channel::in_process(service, peer))
+        Client::new(Channel::in_process(service, peer, Tracer::off()))
     }
 
     async fn serve(&self, request: http::Request<Body>) -> http::Response<Body> {
@@ -144,7 +145,9 @@ async fn a_proxy_follows_the_api_from_its_first_list_to_its_cleanup() {
     let (api, feed) = FakeApi::new(mk_service(), mk_endpoints(&[1], 1));
     let tasks = Tasks::new();
     let health = Health::new(tasks.drain());
-    let proxy = ServiceProxy::build(net.config(Mode::Auto), api.client(), &tasks, &health).await.unwrap();
+    let metrics = Metrics::new();
+    let proxy = ServiceProxy::build(net.config(Mode::Auto), api.client(), &tasks, &health, &metrics);
+    let proxy = proxy.await.unwrap();
     assert_eq!((proxy.mode(), proxy.mode_reason()), (Mode::Nftables, None));
     assert!(!health.is_ready());
     let running = proxy.clone();

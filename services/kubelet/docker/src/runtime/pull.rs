@@ -9,6 +9,7 @@ use keelson_kubelet::runtime::{ImageError, ImageStatus, RuntimeError};
 
 use crate::error::{failed, status};
 use crate::reference::{self, Reference};
+use crate::traced;
 
 /// How long a registry may take to begin to answer. Docker itself retries for a while.
 const PULL_TIMEOUT: Duration = Duration::from_secs(300);
@@ -23,7 +24,8 @@ pub(super) async fn image(client: &Client, image: &str, pull: bool) -> Result<Im
             fetch(client, image, &name).await?;
         }
     }
-    let found = match client.inspect_image(image).await {
+    let call = client.inspect_image(image);
+    let found = match traced::image("docker inspect image", image).instrument_result(call).await {
         Err(cause) if status(&cause) == Some(404) => {
             return Err(ImageError::NotPresent { image: image.to_owned() });
         }
@@ -41,7 +43,8 @@ async fn fetch(client: &Client, image: &str, name: &Reference<'_>) -> Result<(),
         CreateImageOptionsBuilder::default().from_image(name.repository).tag(name.version()).build();
     let patient = client.clone().with_timeout(PULL_TIMEOUT);
     let progress = patient.create_image(Some(options), None, None);
-    let fetched = progress.try_for_each(|_| async { Ok(()) }).await;
+    let call = progress.try_for_each(|_| async { Ok(()) });
+    let fetched = traced::image("docker pull image", image).instrument_result(call).await;
     fetched.map_err(|cause| match failed("pull image")(cause) {
         RuntimeError::Refused { message, .. } => ImageError::Pull { image: image.to_owned(), message },
         unreachable => ImageError::Runtime(unreachable),

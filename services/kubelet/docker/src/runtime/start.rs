@@ -11,7 +11,7 @@ use keelson_kubelet::runtime::{ContainerSpec, ContainerState, Exit, ObservedCont
 
 use super::{DockerRuntime, create, observe};
 use crate::error::{failed, failed_on, status};
-use crate::{PAUSE_IMAGE, labels};
+use crate::{PAUSE_IMAGE, labels, traced};
 
 /// Tries at a name before the error of the last one is believed.
 const TRIES: u32 = 5;
@@ -44,7 +44,9 @@ impl DockerRuntime {
             Created::Adopted(container) if !needs_start(&container.state) => return Ok(*container),
             Created::Adopted(container) => container.id,
         };
-        self.client().start_container(&id, None).await.map_err(failed("start container"))?;
+        let call = self.client().start_container(&id, None);
+        let started = traced::container("docker start container", &id).instrument_result(call).await;
+        started.map_err(failed("start container"))?;
         self.look(&id).await?.ok_or(RuntimeError::NotFound { id })
     }
 
@@ -57,7 +59,12 @@ impl DockerRuntime {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let mut tried = 0;
         loop {
-            let cause = match self.client().create_container(Some(options.clone()), body.clone()).await {
+            let call = self.client().create_container(Some(options.clone()), body.clone());
+            let mut span = traced::container("docker create container", name);
+            if span.is_recording() {
+                span.attribute("container.image.name", body.image.clone().unwrap_or_default());
+            }
+            let cause = match span.instrument_result(call).await {
                 Ok(created) => return Ok(Created::New(created.id)),
                 Err(cause) => cause,
             };
@@ -82,7 +89,8 @@ impl DockerRuntime {
         name: &str,
         body: &ContainerCreateBody,
     ) -> Result<Option<ObservedContainer>, RuntimeError> {
-        let found = match self.client().inspect_container(name, None).await {
+        let call = self.client().inspect_container(name, None);
+        let found = match traced::container("docker inspect container", name).instrument_result(call).await {
             Err(cause) if status(&cause) == Some(404) => return Ok(None),
             other => other.map_err(failed_on("inspect container", name))?,
         };

@@ -105,7 +105,8 @@ async fn without_a_runtime_there_is_no_kubelet() {
     let (tasks, config) = (Tasks::new(), Config::new("n1", node.root.path()));
     let health = Health::new(tasks.drain());
     let runtime = Arc::new(node.runtime.clone());
-    let error = Kubelet::build(config, runtime, node.api.client(), &tasks, &health).await.unwrap_err();
+    let built = Kubelet::build(config, runtime, node.api.client(), &tasks, &health, &Metrics::new()).await;
+    let error = built.unwrap_err();
     assert_eq!(
         error.to_string(),
         "the kubelet of node \"n1\" cannot start: cannot reach the container runtime to ask its version: no socket"
