@@ -1,29 +1,30 @@
 //! The service itself: who asks, is there room, what is asked for, and the answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, HOST};
 use http::{HeaderMap, HeaderValue};
 use keelson_base_client::Client;
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::Peer;
-use keelson_base_daemon::trace;
 use keelson_base_model::status::ApiError;
 
 use crate::call::{self, Exchange};
 use crate::limits::{Room, hold};
+use crate::meter::{Asked, Meter};
 use crate::negotiate::{self, Form};
 use crate::openapi::Documents;
 use crate::query::Query;
 use crate::response::status;
 use crate::route::{Call, Route, route};
 use crate::watch::Ring;
-use crate::{caller, discovery};
+use crate::{caller, discovery, traced};
 
 /// How the gateway serves.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub tasks: Tasks,
     /// What `/healthz`, `/livez` and `/readyz` tell.
     pub health: Health,
+    /// Where the gateway counts.
+    pub metrics: Metrics,
 }
 
 /// The REST/JSON face of the API.
@@ -62,13 +65,14 @@ pub(crate) struct Shared {
     requests: Room,
     watches: Room,
     documents: Documents,
+    pub(crate) meter: Meter,
 }
 
 // === impl Config ===
 
 impl Config {
     /// The limits that Kubernetes has.
-    pub fn new(tasks: Tasks, health: Health) -> Self {
+    pub fn new(tasks: Tasks, health: Health, metrics: &Metrics) -> Self {
         Self {
             anonymous: false,
             max_in_flight: 400,
@@ -79,6 +83,7 @@ impl Config {
             watch_ring: 2 * 1024 * 1024,
             tasks,
             health,
+            metrics: metrics.clone(),
         }
     }
 }
@@ -93,26 +98,43 @@ impl Gateway {
     pub fn build(config: Config, client: Client, watch_client: Client) -> Router {
         // Health is everybody's to ask, with or without a certificate.
         let health = config.health.router();
+        let (client, watch_client) =
+            (client.with_metrics(&config.metrics), watch_client.with_metrics(&config.metrics));
+        let metrics = config.metrics.router().layer(axum::middleware::from_fn(known_only));
         let shared = Shared {
             ring: Arc::new(Ring::new(config.watch_ring)),
             requests: Room::new(config.max_in_flight),
             watches: Room::new(config.max_watches),
             documents: Documents::default(),
+            meter: Meter::new(&config.metrics),
             config,
             client,
             watch_client,
         };
-        Router::new().fallback(serve).with_state(Arc::new(shared)).merge(health)
+        Router::new().fallback(serve).with_state(Arc::new(shared)).merge(health).merge(metrics)
+    }
+}
+
+/// Lets through who has shown a certificate: what a cluster does is nobody else's business.
+async fn known_only(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Peer>() {
+        Some(_) => next.run(request).await,
+        None => {
+            let form = negotiate::form_of_failure(request.headers(), &Query::parse(None));
+            status::failure(form, ApiError::unauthorized("Unauthorized"))
+        }
     }
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let query = Query::parse(request.uri().query());
     let failed = negotiate::form_of_failure(request.headers(), &query);
-    // A server in front may have set the trace context already.
-    let context = trace::current().or_else(|| trace::extract(request.headers()));
-    let answered = trace::scope(context, shared.answer(request, query)).await;
+    let (begun, mut asked) = (Instant::now(), Asked::unknown(request.method()));
+    let mut span = traced::span(shared.config.tasks.tracer(), &request, &query);
+    let answered = span.around(shared.clone().answer(request, query, &mut asked)).await;
     let mut response = answered.unwrap_or_else(|error| status::failure(failed, error));
+    traced::answered(&mut span, &response);
+    shared.meter.answered(asked, response.status().as_u16(), begun.elapsed());
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     response
 }
@@ -120,12 +142,20 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
 // === impl Shared ===
 
 impl Shared {
-    async fn answer(self: Arc<Self>, request: Request, query: Query) -> Result<Response, ApiError> {
+    /// Answers, and says what it was that was asked for.
+    async fn answer(
+        self: Arc<Self>,
+        request: Request,
+        query: Query,
+        asked: &mut Asked,
+    ) -> Result<Response, ApiError> {
         let (head, body) = request.into_parts();
         let user = caller::caller(head.extensions.get::<Peer>(), &head.headers, self.config.anonymous)?;
         let route = route(&head.method, head.uri.path(), &query)?;
+        *asked = Asked::of(&route);
         let long_running = matches!(&route, Route::Call(call) if call.verb.is_long_running());
         let place = if long_running { self.watches.enter()? } else { self.requests.enter()? };
+        let place = (place, self.meter.begin(&route));
         let response = match route {
             Route::Call(call) => {
                 let form = form_of(&call, &head.headers, &query)?;

@@ -6,7 +6,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use keelson_base_model::status::ApiError;
 use keelson_proto::coordination::Lease;
-use keelson_proto::core::{Endpoints, Event, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::core::{
+    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+    PodTemplate, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
+};
+use keelson_proto::discovery::EndpointSlice;
 use keelson_proto::json;
 use keelson_proto::meta::ObjectMeta;
 use keelson_proto::{Kind, wire};
@@ -66,14 +70,23 @@ struct Partial {
 }
 
 const CODECS: &[Codec] = &[
+    Codec::of::<ConfigMap>(),
+    Codec::of::<EndpointSlice>(),
     Codec::of::<Endpoints>(),
     Codec::of::<Event>(),
     Codec::of::<Lease>(),
+    Codec::of::<LimitRange>(),
     Codec::of::<Namespace>(),
     Codec::of::<Node>(),
+    Codec::of::<PersistentVolume>(),
+    Codec::of::<PersistentVolumeClaim>(),
     Codec::of::<Pod>(),
+    Codec::of::<PodTemplate>(),
     Codec::of::<ReplicationController>(),
+    Codec::of::<ResourceQuota>(),
+    Codec::of::<Secret>(),
     Codec::of::<Service>(),
+    Codec::of::<ServiceAccount>(),
 ];
 
 /// The codec of a kind.

@@ -14,6 +14,7 @@
 //! | `request` | HTTP → api's requests, one file per verb |
 //! | `call` | one call, from request to response |
 //! | `response` | api's answers → HTTP |
+//! | `meter` | what is counted |
 //! | `watch` | changes on their way to one client |
 //! | `table` | what `kubectl get` shows of each kind |
 //! | `discovery` | which groups, versions and resources there are |
@@ -26,6 +27,7 @@ mod discovery;
 mod gateway;
 mod kinds;
 mod limits;
+mod meter;
 mod negotiate;
 mod openapi;
 mod query;
@@ -33,6 +35,7 @@ mod request;
 mod response;
 mod route;
 mod table;
+mod traced;
 mod watch;
 
 pub use self::gateway::{Config, Gateway};

@@ -21,9 +21,9 @@ pub(crate) struct Room {
 }
 
 /// A body that keeps a request's place until it is sent, or dropped.
-struct Held {
+struct Held<P> {
     body: Body,
-    _place: OwnedSemaphorePermit,
+    _place: P,
 }
 
 // === impl Room ===
@@ -44,13 +44,13 @@ impl Room {
 }
 
 /// The same body, holding `place` until it ends.
-pub(crate) fn hold(body: Body, place: OwnedSemaphorePermit) -> Body {
+pub(crate) fn hold<P: Unpin + Send + 'static>(body: Body, place: P) -> Body {
     Body::new(Held { body, _place: place })
 }
 
 // === impl Held ===
 
-impl HttpBody for Held {
+impl<P: Unpin> HttpBody for Held<P> {
     type Data = Bytes;
     type Error = axum::Error;
 

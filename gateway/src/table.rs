@@ -3,21 +3,32 @@
 //! The headings and their order are those that kubectl's users and scripts know; a column with a priority
 //! above zero appears with `-o wide` only.
 
+mod configmap;
 mod duration;
 mod endpoints;
+mod endpointslice;
 mod event;
 mod lease;
+mod limitrange;
 mod namespace;
 mod node;
+mod persistentvolume;
+mod persistentvolumeclaim;
 mod pod;
+mod podtemplate;
 mod replicationcontroller;
+mod resourcequota;
+mod secret;
 mod service;
+mod serviceaccount;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keelson_proto::Object;
-use keelson_proto::meta::{MicroTime, Time};
+use keelson_proto::core::Container;
+use keelson_proto::meta::{MicroTime, ObjectMeta, Time};
+use keelson_proto::resource::Quantity;
 use serde::Serialize;
 
 /// A kind that can be shown as a table.
@@ -49,6 +60,9 @@ pub(crate) enum Cell {
 /// Shown where there is nothing.
 const NONE: &str = "<none>";
 
+/// Shown where nobody has said anything.
+const UNSET: &str = "<unset>";
+
 /// Shown where it is not known what there is.
 const UNKNOWN: &str = "<unknown>";
 
@@ -66,6 +80,11 @@ const AGE: Column = text("Age", "How long ago the object was created.");
 
 const fn text(name: &'static str, description: &'static str) -> Column {
     Column { name, r#type: "string", format: "", description, priority: 0 }
+}
+
+/// A moment, as RFC 3339 writes it.
+const fn date(name: &'static str, description: &'static str) -> Column {
+    Column { name, r#type: "date", format: "", description, priority: 0 }
 }
 
 const fn number(name: &'static str, description: &'static str) -> Column {
@@ -91,6 +110,12 @@ impl From<&str> for Cell {
     }
 }
 
+impl From<usize> for Cell {
+    fn from(number: usize) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
 impl From<i32> for Cell {
     fn from(number: i32) -> Self {
         Self::Number(number.into())
@@ -105,6 +130,50 @@ fn or_none(text: &str) -> &str {
 /// The text, or what stands for something unknown.
 fn or_unknown(text: &str) -> &str {
     if text.is_empty() { UNKNOWN } else { text }
+}
+
+/// The first few of many, and how many more there are.
+fn first_few(all: &[String]) -> String {
+    const MOST: usize = 3;
+    match all.len() {
+        0..=MOST => all.join(","),
+        count => format!("{} + {} more...", all[..MOST].join(","), count - MOST),
+    }
+}
+
+/// Names and images of containers, each set apart by commas.
+fn containers(all: &[Container]) -> [Cell; 2] {
+    let join = |of: fn(&Container) -> &str| all.iter().map(of).collect::<Vec<_>>().join(",");
+    [join(|container| &container.name).into(), join(|container| &container.image).into()]
+}
+
+/// Ways to mount a volume, in their short forms.
+fn access_modes(modes: &[String]) -> String {
+    const SHORT: [(&str, &str); 4] = [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ];
+    let has = |name: &str| modes.iter().any(|mode| mode == name);
+    let short: Vec<_> = SHORT.iter().filter(|(name, _)| has(name)).map(|(_, short)| *short).collect();
+    short.join(",")
+}
+
+/// The storage class of a volume or claim: the annotation from before there was a field wins.
+fn storage_class<'a>(metadata: &'a ObjectMeta, field: &'a str) -> &'a str {
+    metadata.annotations.get("volume.beta.kubernetes.io/storage-class").map_or(field, String::as_str)
+}
+
+/// The quantity under a name, 0 if there is none.
+fn quantity(list: &BTreeMap<String, Quantity>, name: &str) -> String {
+    let text = list.get(name).map(|quantity| quantity.string.as_str()).unwrap_or_default();
+    if text.is_empty() { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A phase, unless the object is on its way out.
+fn phase<'a>(metadata: &ObjectMeta, phase: &'a str) -> &'a str {
+    if metadata.deletion_timestamp.is_some() { "Terminating" } else { phase }
 }
 
 /// Labels as a selector is written on the command line.

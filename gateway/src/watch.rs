@@ -19,6 +19,8 @@ use tokio::time::Instant;
 pub(crate) use self::frames::Speller;
 pub(crate) use self::ring::Ring;
 
+use crate::meter::Meter;
+
 /// Most frames that wait for a client.
 const MOST_FRAMES: usize = 16 * 1024;
 
@@ -45,6 +47,7 @@ pub(crate) struct Pump<S> {
     frames: mpsc::Sender<Waiting>,
     /// What the client reads after all else.
     farewell: oneshot::Sender<Bytes>,
+    meter: Option<Meter>,
 }
 
 /// Why a watch ends.
@@ -69,7 +72,7 @@ where
     });
     let last = stream::once(last).filter_map(|last| std::future::ready(last.ok()));
     let body = Body::from_stream(body.chain(last).map(Ok::<_, ApiError>));
-    (Pump { upstream, speller, limits, room, frames, farewell }, body)
+    (Pump { upstream, speller, limits, room, frames, farewell, meter: None }, body)
 }
 
 // === impl Pump ===
@@ -78,6 +81,12 @@ impl<S> Pump<S>
 where
     S: Stream<Item = Result<RawWatchEvent, ApiError>> + Unpin + Send + 'static,
 {
+    /// Counts what is moved.
+    pub(crate) fn counted(mut self, meter: &Meter) -> Self {
+        self.meter = Some(meter.clone());
+        self
+    }
+
     /// Moves frames until the watch ends.
     pub(crate) async fn run(mut self) {
         let deadline = Instant::now() + self.limits.timeout;
@@ -115,13 +124,23 @@ where
     /// Puts a frame into the buffer; fails with `Expired` if there is no room.
     fn send(&self, frame: Bytes) -> Result<(), ApiError> {
         let size = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-        let lagging =
-            || ApiError::expired("the client reads the watch too slowly; list again and watch from there");
+        let lagging = || {
+            if let Some(meter) = &self.meter {
+                meter.lagging_watches.inc();
+            }
+            ApiError::expired("the client reads the watch too slowly; list again and watch from there")
+        };
         let permit = self.room.clone().try_acquire_many_owned(size).map_err(|_| lagging())?;
         match self.frames.try_send((frame, permit)) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(lagging()),
             // A client that is gone is noticed by the loop.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Ok(()) => {
+                if let Some(meter) = &self.meter {
+                    meter.watch_events.inc();
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
+use futures::stream::{self, StreamExt as _};
 use http::{HeaderName, HeaderValue, StatusCode};
 use keelson_base_model::status::ApiError;
 
@@ -28,11 +29,16 @@ pub(super) async fn watch(exchange: &Exchange) -> Result<Response, ApiError> {
         buffer: config.watch_buffer,
         drain: config.tasks.drain(),
     };
-    let upstream = exchange.watch_client.raw(exchange.call.kind.service).watch(request).await?;
+    let upstream = match exchange.watch_client.raw(exchange.call.kind.service).watch(request).await {
+        Ok(upstream) => upstream.left_stream(),
+        // As in Kubernetes, that history is gone is told within the watch: kube-rs lists again only if it is.
+        Err(error) if error.is_expired() => stream::once(std::future::ready(Err(error))).right_stream(),
+        Err(error) => return Err(error),
+    };
     let speller = Speller::new(codec, exchange.form, exchange.shared.ring.clone());
     let content_type = speller.content_type();
     let (pump, body) = start(upstream, speller, limits);
-    config.tasks.spawn("watch", pump.run());
+    config.tasks.spawn("watch", pump.counted(&exchange.shared.meter).run());
     let mut response = response::plain(StatusCode::OK, content_type, body);
     response.headers_mut().insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     Ok(response)

@@ -27,11 +27,16 @@ async fn versions_and_groups() {
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "10.0.0.1:6443"}],
         })
     );
-    let version = json!({"groupVersion": "coordination.k8s.io/v1", "version": "v1"});
-    let group = json!({"name": "coordination.k8s.io", "versions": [version], "preferredVersion": version});
+    let group = |name: &str| {
+        let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
+        json!({"name": name, "versions": [version], "preferredVersion": version})
+    };
     assert_eq!(
         value(groups(JSON, &headers)).await,
-        json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]})
+        json!({
+            "kind": "APIGroupList", "apiVersion": "v1",
+            "groups": [group("coordination.k8s.io"), group("discovery.k8s.io")],
+        })
     );
     assert_eq!(value(super::group(JSON, "coordination.k8s.io")).await["name"], "coordination.k8s.io");
     assert_eq!(value(super::version(JSON)).await["gitVersion"], "v1.33.0");
@@ -47,20 +52,31 @@ async fn the_core_group_has_the_resources_of_kubectl() {
         names,
         [
             "bindings",
+            "configmaps",
             "endpoints",
             "events",
+            "limitranges",
             "namespaces",
             "namespaces/finalize",
             "namespaces/status",
             "nodes",
             "nodes/status",
+            "persistentvolumeclaims",
+            "persistentvolumeclaims/status",
+            "persistentvolumes",
+            "persistentvolumes/status",
             "pods",
             "pods/binding",
             "pods/log",
             "pods/status",
+            "podtemplates",
             "replicationcontrollers",
             "replicationcontrollers/scale",
             "replicationcontrollers/status",
+            "resourcequotas",
+            "resourcequotas/status",
+            "secrets",
+            "serviceaccounts",
             "services",
             "services/status",
         ]
@@ -105,6 +121,10 @@ async fn newer_clients_get_all_in_one_document() {
     );
     let others = value(groups(JSON, &accepting(KUBECTL))).await;
     assert_eq!(others["items"][0]["metadata"]["name"], "coordination.k8s.io");
+    assert_eq!(
+        others["items"][1]["versions"][0]["resources"][0]["responseKind"],
+        json!({"group": "discovery.k8s.io", "version": "v1", "kind": "EndpointSlice"})
+    );
     let beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
     assert_eq!(value(groups(JSON, &accepting(beta))).await["apiVersion"], "apidiscovery.k8s.io/v2beta1");
 }

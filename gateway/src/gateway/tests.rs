@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use keelson_base_client::codec::BytesCodec;
 use keelson_base_client::{Channel, REMOTE_GROUP, REMOTE_USER};
+use keelson_base_daemon::trace::Tracer;
 use keelson_proto::autoscaling::Scale;
 use keelson_proto::core::{Pod, Service};
 use keelson_proto::meta::{ListMeta, Status as ApiStatus};
@@ -97,9 +98,9 @@ fn harness_with(
         async move { Ok::<_, Infallible>(grpc(api, request).await) }
     });
     let peer = Peer { common_name: "keelson:gateway".into(), organizations: vec![] };
-    let client = Client::new(Channel::in_process(service, peer));
+    let client = Client::new(Channel::in_process(service, peer, Tracer::off()));
     let tasks = Tasks::new();
-    let mut config = Config::new(tasks.clone(), Health::new(tasks.drain()));
+    let mut config = Config::new(tasks.clone(), Health::new(tasks.drain()), &Metrics::new());
     change(&mut config);
     Harness { router: Gateway::build(config, client.clone(), client), api }
 }
@@ -308,7 +309,9 @@ async fn a_list_is_streamed_or_paged() {
         let list = |name: &str, more: &str| {
             let metadata =
                 ListMeta { resource_version: "9".into(), r#continue: more.into(), ..Default::default() };
-            RawList { metadata: Some(metadata), items: vec![encoded(&pod(name), 1)] }.encode_to_vec().into()
+            RawList { metadata: Some(metadata), items: vec![encoded(&pod(name), 1)], ..RawList::default() }
+                .encode_to_vec()
+                .into()
         };
         match path {
             "/keelson.v1.Pods/ListStream" => Ok(vec![list("a", "token"), list("b", "")]),
@@ -365,6 +368,19 @@ async fn a_watch_is_lines_of_json() {
 }
 
 #[tokio::test]
+async fn a_watch_whose_history_is_gone_says_so_as_an_event() {
+    let harness = harness(|_, _| Err(ApiError::expired("too old resource version: 1 (7)")));
+    let reply = harness.get("/api/v1/pods?watch=1&resourceVersion=1").await;
+    assert_eq!(reply.code, 200);
+    let event = reply.json();
+    assert_eq!(event["type"], "ERROR", "{event}");
+    assert_eq!((&event["object"]["code"], &event["object"]["reason"]), (&json!(410), &json!("Expired")));
+
+    let harness = self::harness(|_, _| Err(ApiError::bad_request("wrong")));
+    assert_eq!(harness.get("/api/v1/pods?watch=1").await.code, 400, "other failures are answers");
+}
+
+#[tokio::test]
 async fn a_log_is_plain_text() {
     let harness = harness(|_, _| {
         Ok(["one\n", "two\n"].map(|text| LogChunk { data: text.into() }.encode_to_vec().into()).to_vec())
@@ -405,4 +421,22 @@ async fn the_server_tells_about_itself() {
     assert_eq!(harness.get("/nowhere").await.json()["reason"], "NotFound");
     let person = harness.send(Method::GET, "/version", &[("user-agent", "curl/8")], Body::empty()).await;
     assert!(person.body.starts_with(b"{\n  \"major\""));
+}
+
+#[tokio::test]
+async fn requests_are_counted_and_those_who_are_known_may_read_it() {
+    let harness = harness(|_, _| Err(ApiError::not_found(Pod::KIND, "web")));
+    harness.get("/api/v1/namespaces/a/pods/web").await;
+    harness.get("/nowhere").await;
+    let text = String::from_utf8(harness.get("/metrics").await.body.to_vec()).unwrap();
+    for line in [
+        "gateway_request_total{verb=\"GET\",group=\"\",resource=\"pods\",subresource=\"\",code=\"404\"} 1",
+        "gateway_request_total{verb=\"GET\",group=\"\",resource=\"\",subresource=\"\",code=\"404\"} 1",
+        "gateway_current_inflight_requests{request_kind=\"readOnly\"} 0",
+        "rest_client_requests_total{code=\"404\",method=\"GET\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+    let stranger = http::Request::get("/metrics").body(Body::empty()).unwrap();
+    assert_eq!(harness.router.clone().oneshot(stranger).await.unwrap().status(), 401);
 }

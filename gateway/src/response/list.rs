@@ -78,7 +78,7 @@ async fn protobuf(
     items: vec::IntoIter<Bytes>,
     mut rest: Pages,
 ) -> Result<Bytes, ApiError> {
-    let mut list = RawList { metadata: Some(metadata), items: items.collect() };
+    let mut list = RawList { metadata: Some(metadata), items: items.collect(), ..RawList::default() };
     while let Some(page) = rest.next().await {
         list.items.extend(page?.items);
     }

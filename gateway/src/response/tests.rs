@@ -20,7 +20,11 @@ fn pod(name: &str) -> Bytes {
 
 fn page(names: &[&str]) -> RawList {
     let metadata = ListMeta { resource_version: "12".into(), ..Default::default() };
-    RawList { metadata: Some(metadata), items: names.iter().map(|name| pod(name)).collect() }
+    RawList {
+        metadata: Some(metadata),
+        items: names.iter().map(|name| pod(name)).collect(),
+        ..RawList::default()
+    }
 }
 
 async fn body(response: Response) -> Bytes {

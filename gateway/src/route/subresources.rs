@@ -60,7 +60,9 @@ pub(crate) fn of(kind: &Kind) -> &'static [Subresource] {
         ("", "pods") => &[BINDING, LOG, STATUS],
         ("", "namespaces") => &[FINALIZE, STATUS],
         ("", "replicationcontrollers") => &[SCALE, STATUS],
-        ("", "nodes" | "services") => &[STATUS],
+        ("", "nodes" | "persistentvolumeclaims" | "persistentvolumes" | "resourcequotas" | "services") => {
+            &[STATUS]
+        }
         _ => &[],
     }
 }

@@ -3,10 +3,7 @@
 use jiff::Timestamp;
 use keelson_proto::core::Endpoints;
 
-use super::{AGE, Cell, Column, NAME, Tabled, or_none, since, text};
-
-/// How many are spelled out.
-const MOST: usize = 3;
+use super::{AGE, Cell, Column, NAME, Tabled, first_few, or_none, since, text};
 
 impl Tabled for Endpoints {
     const COLUMNS: &'static [Column] =
@@ -32,10 +29,7 @@ fn addresses(endpoints: &Endpoints) -> String {
             all.extend(subset.addresses.iter().map(|address| host_port(&address.ip, port.port)));
         }
     }
-    match all.len() {
-        0..=MOST => or_none(&all.join(",")).to_owned(),
-        count => format!("{} + {} more...", all[..MOST].join(","), count - MOST),
-    }
+    or_none(&first_few(&all)).to_owned()
 }
 
 fn host_port(ip: &str, port: i32) -> String {

@@ -1,9 +1,9 @@
 //! The row of a replication controller.
 
 use jiff::Timestamp;
-use keelson_proto::core::{Container, ReplicationController};
+use keelson_proto::core::ReplicationController;
 
-use super::{AGE, Cell, Column, NAME, Tabled, labels, number, since, text, wide};
+use super::{AGE, Cell, Column, NAME, Tabled, containers, labels, number, since, text, wide};
 
 impl Tabled for ReplicationController {
     const COLUMNS: &'static [Column] = &[
@@ -19,16 +19,16 @@ impl Tabled for ReplicationController {
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         let template = self.spec.template.as_ref();
-        let containers = template.map(|template| template.spec.containers.as_slice()).unwrap_or_default();
-        let join = |of: fn(&Container) -> &str| containers.iter().map(of).collect::<Vec<_>>().join(",");
+        let [names, images] =
+            containers(template.map(|template| template.spec.containers.as_slice()).unwrap_or_default());
         vec![
             self.metadata.name.as_str().into(),
             self.spec.replicas.unwrap_or_default().into(),
             self.status.replicas.into(),
             self.status.ready_replicas.into(),
             since(self.metadata.creation_timestamp, now).into(),
-            join(|container| &container.name).into(),
-            join(|container| &container.image).into(),
+            names,
+            images,
             labels(&self.spec.selector).into(),
         ]
     }

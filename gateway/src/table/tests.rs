@@ -1,5 +1,9 @@
 use keelson_proto::coordination::Lease;
-use keelson_proto::core::{Endpoints, Event, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::core::{
+    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+    PodTemplate, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
+};
+use keelson_proto::discovery::EndpointSlice;
 use serde_json::json;
 
 use super::*;
@@ -49,6 +53,21 @@ fn headings_are_those_of_kubectl() {
     assert_eq!(headings::<Namespace>(true), "NAME|STATUS|AGE");
     assert_eq!(headings::<Event>(false), "LAST SEEN|TYPE|REASON|OBJECT|MESSAGE");
     assert_eq!(headings::<Lease>(true), "NAME|HOLDER|AGE");
+    assert_eq!(headings::<EndpointSlice>(true), "NAME|ADDRESSTYPE|PORTS|ENDPOINTS|AGE");
+    assert_eq!(headings::<ConfigMap>(true), "NAME|DATA|AGE");
+    assert_eq!(headings::<Secret>(true), "NAME|TYPE|DATA|AGE");
+    assert_eq!(headings::<ServiceAccount>(true), "NAME|SECRETS|AGE");
+    assert_eq!(headings::<PodTemplate>(true), "NAME|CONTAINERS|IMAGES|POD LABELS");
+    assert_eq!(headings::<LimitRange>(true), "NAME|CREATED AT");
+    assert_eq!(headings::<ResourceQuota>(true), "NAME|REQUEST|LIMIT|AGE");
+    assert_eq!(
+        headings::<PersistentVolume>(true),
+        "NAME|CAPACITY|ACCESS MODES|RECLAIM POLICY|STATUS|CLAIM|STORAGECLASS|VOLUMEATTRIBUTESCLASS|REASON|AGE|VOLUMEMODE"
+    );
+    assert_eq!(
+        headings::<PersistentVolumeClaim>(false),
+        "NAME|STATUS|VOLUME|CAPACITY|ACCESS MODES|STORAGECLASS|VOLUMEATTRIBUTESCLASS|AGE"
+    );
 }
 
 #[test]
@@ -257,4 +276,76 @@ fn namespaces_and_leases() {
         "l|n1|<unknown>"
     );
     assert_eq!(row::<Lease>(json!({"metadata": {"name": "l"}})), "l||<unknown>");
+}
+
+#[test]
+fn endpoint_slices() {
+    let slice = |endpoints: serde_json::Value, ports: serde_json::Value| {
+        row::<EndpointSlice>(
+            json!({"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": endpoints, "ports": ports}),
+        )
+    };
+    assert_eq!(slice(json!([]), json!(null)), "s|IPv4|<unset>|<unset>|<unknown>");
+    let endpoints: Vec<_> = (1..=4).map(|n| json!({"addresses": [format!("10.0.0.{n}")]})).collect();
+    assert_eq!(
+        slice(json!(endpoints), json!([{"port": 80}, {"name": "any"}, {}])),
+        "s|IPv4|80,any,*|10.0.0.1,10.0.0.2,10.0.0.3 + 1 more...|<unknown>"
+    );
+}
+
+#[test]
+fn settings_say_how_much_they_hold() {
+    let meta = json!({"name": "x"});
+    assert_eq!(
+        row::<ConfigMap>(json!({"metadata": meta, "data": {"a": "1"}, "binaryData": {"b": "", "c": ""}})),
+        "x|3|<unknown>"
+    );
+    assert_eq!(
+        row::<Secret>(json!({"metadata": meta, "type": "Opaque", "data": {"a": "aHVzaA=="}})),
+        "x|Opaque|1|<unknown>"
+    );
+    assert_eq!(row::<ServiceAccount>(json!({"metadata": meta, "secrets": [{"name": "t"}]})), "x|1|<unknown>");
+    let template =
+        json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    assert_eq!(row::<PodTemplate>(json!({"metadata": meta, "template": template})), "x|c|i|a=b");
+    assert_eq!(
+        row::<LimitRange>(json!({"metadata": {"name": "x", "creationTimestamp": "2015-07-21T11:55:00Z"}})),
+        "x|2015-07-21T11:55:00Z"
+    );
+}
+
+#[test]
+fn a_quota_says_what_is_used_of_it() {
+    let status = json!({"hard": {"pods": "10", "limits.cpu": "4", "requests.cpu": "2"}, "used": {"pods": "3", "limits.cpu": "500m"}});
+    assert_eq!(
+        row::<ResourceQuota>(json!({"metadata": {"name": "q"}, "status": status})),
+        "q|pods: 3/10, requests.cpu: 0/2|limits.cpu: 500m/4|<unknown>"
+    );
+    assert_eq!(row::<ResourceQuota>(json!({"metadata": {"name": "q"}})), "q|||<unknown>");
+}
+
+#[test]
+fn volumes_and_claims() {
+    let volume = json!({
+        "metadata": {"name": "disk"},
+        "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany", "ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "fast", "volumeMode": "Block",
+            "claimRef": {"namespace": "default", "name": "data"},
+        },
+        "status": {"phase": "Bound"},
+    });
+    assert_eq!(
+        row::<PersistentVolume>(volume),
+        "disk|1Gi|RWO,RWX|Retain|Bound|default/data|fast|<unset>||<unknown>|Block"
+    );
+    let claim = |name: &str, deleted: serde_json::Value| {
+        row::<PersistentVolumeClaim>(json!({
+            "metadata": {"name": "data", "deletionTimestamp": deleted, "annotations": {"volume.beta.kubernetes.io/storage-class": "old"}},
+            "spec": {"volumeName": name},
+            "status": {"phase": "Bound", "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOncePod"]},
+        }))
+    };
+    assert_eq!(claim("disk", json!(null)), "data|Bound|disk|1Gi|RWOP|old|<unset>|<unknown>|<unset>");
+    assert_eq!(claim("", json!("2015-07-21T11:55:00Z")), "data|Terminating||||old|<unset>|<unknown>|<unset>");
 }
