@@ -8,13 +8,11 @@ mod config;
 mod dialer;
 mod identities;
 mod node;
-mod proxy;
 mod serving;
 mod start;
 mod stop;
-mod store;
 
-pub use self::config::{ClusterConfig, RuntimeKind, StoreChoice};
+pub use self::config::ClusterConfig;
 pub use self::stop::StopMode;
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
@@ -24,17 +22,21 @@ use keelson_api::BuildError;
 use keelson_api_store::Store;
 use keelson_base_client::{Channel, Client};
 use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::reflection::ReflectionError;
 use keelson_base_daemon::serve::BindError;
 use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::{Identity, Peer, TlsError};
+use keelson_base_daemon::trace::{EndpointError, Tracer, Tracing};
 use keelson_base_model::key::ObjectKey;
-use keelson_kubelet_docker::Docker;
+use keelson_kubelet_docker::{Docker, DockerError};
 use keelson_service_proxy::ServiceProxy;
 use keelson_service_proxy::table::Table;
 
-use self::identities::Who;
 use self::node::Node;
 use crate::data_dir::{DataDir, DataDirError};
+use crate::runtime::EngineError;
+use crate::store::OpenError;
+use crate::who::Who;
 
 /// A cluster, running.
 pub struct Cluster {
@@ -51,6 +53,7 @@ pub struct Cluster {
     nodes: Vec<Node>,
     proxy: Option<ServiceProxy>,
     docker: Option<Docker>,
+    tracing: Tracing,
 }
 
 /// A cluster that cannot start.
@@ -63,13 +66,11 @@ pub enum StartError {
     #[error("cannot set up the certificates")]
     Tls(#[from] TlsError),
     /// The store cannot be opened.
-    #[error("cannot open the {what}")]
-    Store {
-        /// Which store, and what to do where that helps.
-        what: String,
-        /// Why.
-        source: keelson_api_store::Error,
-    },
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The collector of spans is named wrongly.
+    #[error(transparent)]
+    Trace(#[from] EndpointError),
     /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -77,8 +78,14 @@ pub enum StartError {
     #[error(transparent)]
     Api(#[from] BuildError),
     /// Docker cannot be used.
-    #[error("{0}; start it, or run without containers with --runtime hollow")]
-    Docker(#[from] keelson_kubelet_docker::DockerError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Docker answers, and then does not.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+    /// The descriptors of the messages are damaged.
+    #[error(transparent)]
+    Reflection(#[from] ReflectionError),
     /// A service cannot start.
     #[error("cannot start the {service}")]
     Service {
@@ -94,7 +101,7 @@ pub enum StartError {
 impl Cluster {
     /// A client with all rights, in this process.
     pub fn client(&self) -> Client {
-        client(&self.api, Who::ADMIN.peer())
+        client(&self.api, Who::ADMIN.peer(), self.tracing.tracer("api"))
     }
 
     /// The REST face, to be called in this process; requests need a `Peer` among their extensions.
@@ -163,9 +170,9 @@ impl Cluster {
     }
 }
 
-/// A client of api in this process.
-fn client(api: &axum::Router, peer: Peer) -> Client {
-    Client::new(Channel::in_process(tonic::service::Routes::from(api.clone()), peer))
+/// A client of api in this process, whose spans go to `tracer`.
+fn client(api: &axum::Router, peer: Peer, tracer: Tracer) -> Client {
+    Client::new(Channel::in_process(tonic::service::Routes::from(api.clone()), peer, tracer))
 }
 
 fn service<E: Into<Box<dyn std::error::Error + Send + Sync>>>(

@@ -106,7 +106,11 @@ impl DataDir {
     }
 }
 
-fn cluster_id(path: &Path) -> io::Result<String> {
+/// The id that a file keeps; if there is none, a new one, which is written there.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn cluster_id(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
         Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -10,6 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use keelson_base_daemon::tls::Identity;
 use serde_json::json;
 
+/// The server that a kubeconfig of ours reaches; `None` if there is none that can be read.
+pub(crate) fn server(path: &Path) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
+    config.pointer("/clusters/0/cluster/server")?.as_str().map(str::to_owned)
+}
+
 /// Writes a kubeconfig that reaches `server` as `identity`; only its owner can read it. JSON, which is YAML.
 ///
 /// # Errors

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use ipnet::Ipv4Net;
+use keelson_base_daemon::flags::TraceFlags;
 use keelson_base_daemon::signals::Signals;
-use keelson_base_model::names;
-use keelson_service_proxy::Mode;
 
-use crate::cluster::{Cluster, ClusterConfig, RuntimeKind, StopMode, StoreChoice};
+use crate::cluster::{Cluster, ClusterConfig, StopMode};
+use crate::node_name::{self, node_name};
 use crate::progress::{Progress, tell};
+use crate::proxy::ProxyFlags;
+use crate::runtime::{RuntimeFlags, RuntimeKind};
+use crate::store::StoreFlags;
 use crate::{demo, hint, kubeconfig};
 
 /// How long stopping may take before it is given up.
@@ -32,21 +34,16 @@ pub struct UpArgs {
     /// Where everything is kept [default: ~/.keelson].
     #[arg(long, env = "KEELSON_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// What keeps the state: `embedded`, or `etcd://host:port[,host:port…]`.
-    #[arg(long, default_value = "embedded", env = "KEELSON_STORE")]
-    store: StoreChoice,
+    #[command(flatten)]
+    store: StoreFlags,
     /// How many nodes: one kubelet each, all on this machine's Docker engine.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     nodes: u16,
     /// Name of the first node; the others append -2, -3 … [default: this host's name].
     #[arg(long)]
     node_name: Option<String>,
-    /// What runs containers.
-    #[arg(long, value_enum, default_value_t = RuntimeKind::Docker)]
-    runtime: RuntimeKind,
-    /// Docker's address, for instance unix:///var/run/docker.sock.
-    #[arg(long, env = "DOCKER_HOST")]
-    docker_host: Option<String>,
+    #[command(flatten)]
+    runtime: RuntimeFlags,
     /// Address that the gateway, the gRPC services and the kubelets listen on. Pods reach the gateway on
     /// Docker's bridge besides.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -60,15 +57,15 @@ pub struct UpArgs {
     /// The first kubelet's port; each further kubelet has the next one.
     #[arg(long, default_value_t = 10250)]
     kubelet_port: u16,
-    /// How services are made to answer.
-    #[arg(long, value_enum, default_value_t = Mode::Auto)]
-    proxy_mode: Mode,
+    #[command(flatten)]
+    proxy: ProxyFlags,
     /// Run no service proxy.
     #[arg(long, conflicts_with_all = ["proxy_mode", "demo"])]
     no_proxy: bool,
-    /// Network that cluster IPs are taken from.
-    #[arg(long, default_value = "10.96.0.0/16")]
-    service_cluster_ip_range: Ipv4Net,
+    #[command(flatten)]
+    api: keelson_api::Config,
+    #[command(flatten)]
+    trace: TraceFlags,
     #[command(flatten)]
     scheduler: keelson_scheduler::Config,
 }
@@ -136,7 +133,7 @@ impl UpArgs {
     fn config(&self) -> anyhow::Result<ClusterConfig> {
         anyhow::ensure!(self.demo || !self.exit, "--exit waits for the demo's answers: give --demo too");
         anyhow::ensure!(
-            !(self.demo && self.runtime == RuntimeKind::Hollow),
+            !(self.demo && self.runtime.runtime == RuntimeKind::Hollow),
             "--demo asks real pods, and --runtime hollow runs none: leave one of them out"
         );
         let data_dir = match &self.data_dir {
@@ -145,50 +142,25 @@ impl UpArgs {
                 std::env::home_dir().context("there is no home directory; give --data-dir")?.join(".keelson")
             }
         };
-        let first = match &self.node_name {
-            Some(name) => name.clone(),
-            None => host_name()?,
-        };
+        let first = node_name(self.node_name.as_deref())?;
         let others = (2..=self.nodes).map(|n| format!("{first}-{n}"));
         let node_names: Vec<String> = std::iter::once(first.clone()).chain(others).collect();
-        for name in &node_names {
-            // It names objects, and a directory. A label has it, too.
-            let wrong = names::dns_subdomain(name).into_iter().chain(names::label_value(name)).next();
-            if let Some(wrong) = wrong {
-                anyhow::bail!(
-                    "{name:?} cannot be the name of a node: {wrong}; give another one with --node-name"
-                );
-            }
-        }
-        let api = keelson_api::Config {
-            service_cluster_ip_range: self.service_cluster_ip_range,
-            ..keelson_api::Config::default()
-        };
+        node_names.iter().try_for_each(|name| node_name::check(name))?;
         Ok(ClusterConfig {
             store: self.store.clone(),
-            runtime: self.runtime,
-            docker_host: self.docker_host.clone(),
+            runtime: self.runtime.clone(),
             node_names,
             bind_address: self.bind_address,
             gateway_port: self.gateway_port,
             grpc_port: self.grpc_port,
             kubelet_port: self.kubelet_port,
-            proxy: (!self.no_proxy).then_some(self.proxy_mode),
-            api,
+            proxy: (!self.no_proxy).then_some(self.proxy.proxy_mode),
+            api: self.api.clone(),
+            trace: self.trace.clone(),
             scheduler: self.scheduler.clone(),
             ..ClusterConfig::hollow(data_dir)
         })
     }
-}
-
-/// This host's name as a node's: lower case, and only what a DNS name may hold.
-fn host_name() -> anyhow::Result<String> {
-    let name = nix::unistd::gethostname().context("cannot read this host's name; give --node-name")?;
-    let name = name.to_string_lossy().to_lowercase();
-    let kept = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' });
-    let kept: String = kept.collect();
-    let kept = kept.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    Ok(if kept.is_empty() { "localhost".to_owned() } else { kept.to_owned() })
 }
 
 #[cfg(test)]
@@ -209,13 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn a_node_name_that_would_do_harm_is_refused_with_what_to_do() {
+    fn nodes_are_numbered_and_none_may_have_a_name_that_would_do_harm() {
         assert_eq!(config(&["--node-name", "a", "--nodes", "2"]).unwrap().node_names, ["a", "a-2"]);
-        let long = "x".repeat(64);
-        for name in ["../../etc", "Upper", "a..b", &long] {
-            let error = config(&["--node-name", name]).unwrap_err().to_string();
-            assert!(error.contains(name) && error.contains("--node-name"), "{error}");
-        }
+        // The first one fits, the second does not.
+        let long = "x".repeat(62);
+        let error = config(&["--node-name", &long, "--nodes", "2"]).unwrap_err().to_string();
+        assert!(error.contains("-2") && error.contains("--node-name"), "{error}");
     }
 
     #[test]

@@ -1,34 +1,32 @@
 //! One node of the cluster: its kubelet, and what that runs containers with.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_base_client::Channel;
-use keelson_base_daemon::admin::Health;
+use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::serve::Listener;
 use keelson_base_daemon::tasks::Tasks;
-use keelson_kubelet::clock::Clock;
-use keelson_kubelet::hollow::HollowRuntime;
+use keelson_base_daemon::tls::ClientAuth;
+use keelson_base_daemon::trace::Tracing;
 use keelson_kubelet::runtime::Runtime;
 use keelson_kubelet::{Config, Kubelet};
 use keelson_kubelet_docker::Docker;
 use nix::mount::{MntFlags, umount2};
 
 use crate::cluster::dialer::LocalKubelets;
-use crate::cluster::identities::{self, Identities, Who};
-use crate::cluster::{ClusterConfig, StartError, client, service, serving};
+use crate::cluster::identities::Identities;
+use crate::cluster::{ClusterConfig, StartError, client, service};
 use crate::data_dir::DataDir;
+use crate::who::{self, Who};
+use crate::{port, runtime};
 
 /// How long containers may take to stop when the whole cluster does: short, since somebody waits for it.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-
-/// Addresses of hollow pods: each node has a /20 of this network (RFC 2544, for benchmarks).
-const HOLLOW_PODS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
-const HOLLOW_PODS_PER_NODE: u32 = 4096;
 
 /// A node, running.
 pub(super) struct Node {
@@ -47,6 +45,8 @@ pub(super) struct Nodes<'a> {
     pub(super) kubelets: &'a LocalKubelets,
     pub(super) tasks: &'a Tasks,
     pub(super) health: &'a Health,
+    pub(super) metrics: &'a Metrics,
+    pub(super) tracing: &'a Tracing,
 }
 
 // === impl Nodes ===
@@ -63,44 +63,33 @@ impl Nodes<'_> {
         listener: Listener,
     ) -> Result<Node, StartError> {
         let address = listener.local_addr();
-        let tasks = self.tasks.child(&format!("kubelet-{name}"));
-        let runtime: Arc<dyn Runtime> = match self.docker {
-            Some(docker) => Arc::new(docker.runtime(self.data.cluster_id(), name)),
-            None => Arc::new(hollow(index, &tasks)),
-        };
+        let tracer = self.tracing.tracer_of("kubelet", name);
+        let tasks = self.tasks.child(&format!("kubelet-{name}")).traced(tracer.clone());
+        let pods = runtime::hollow_pods(index);
+        let runtime = runtime::of_node(self.docker, self.data.cluster_id(), name, pods, &tasks);
         let config = Config {
             port: address.port(),
             node_ips: self.node_ips(),
             ..Config::new(name, self.data.node(name))
         };
-        let client = client(self.api, identities::kubelet(name));
-        let kubelet = Kubelet::build(config, runtime.clone(), client, &tasks, self.health)
+        let client = client(self.api, who::kubelet(name), self.tracing.tracer("api"));
+        let kubelet = Kubelet::build(config, runtime.clone(), client, &tasks, self.health, self.metrics)
             .await
             .map_err(service("kubelet"))?;
-        self.kubelets.add(name, Channel::in_process(kubelet.routes(), Who::API.peer()));
-        serving::serve_kubelet(
-            listener,
-            kubelet.routes(),
-            &self.identities.kubelet(name)?,
-            self.health,
-            &tasks,
-        )?;
+        self.kubelets.add(name, Channel::in_process(kubelet.routes(), Who::API.peer(), tracer));
+        let tls = port::tls(self.identities.server(&who::kubelet_spec(name).name)?, ClientAuth::Required)?;
+        let router = port::router(kubelet.routes(), self.health, self.metrics)?;
+        port::serve(listener, Some(tls), router, &tasks, "kubelet");
         Ok(Node { name: name.to_owned(), address, runtime })
     }
 
     /// The address that the gateway's listeners show to pods, if there is one; else the kubelet finds its own.
-    fn node_ips(&self) -> Vec<std::net::IpAddr> {
+    fn node_ips(&self) -> Vec<IpAddr> {
         match self.config.bind_address {
             ip if ip.is_unspecified() || ip.is_loopback() => Vec::new(),
             ip => vec![ip],
         }
     }
-}
-
-fn hollow(index: usize, tasks: &Tasks) -> HollowRuntime {
-    let index = u32::try_from(index).unwrap_or(u32::MAX);
-    let first = u32::from(HOLLOW_PODS).wrapping_add(index.wrapping_mul(HOLLOW_PODS_PER_NODE)).wrapping_add(1);
-    HollowRuntime::new(first.into(), HOLLOW_PODS_PER_NODE - 2, Clock::system(), tasks)
 }
 
 // === impl Node ===

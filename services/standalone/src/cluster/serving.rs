@@ -2,16 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
-use keelson_base_daemon::admin::{self, Health, Metrics};
-use keelson_base_daemon::reflection::add_reflection;
-use keelson_base_daemon::serve::{self, BindError, Listener, Options};
+use keelson_base_daemon::serve::{BindError, Listener};
 use keelson_base_daemon::tasks::Tasks;
-use keelson_base_daemon::tls::{ALPN_ANY_HTTP, ClientAuth};
+use keelson_base_daemon::tls::ClientAuth;
+use keelson_base_daemon::trace::Tracing;
 use keelson_kubelet_docker::Docker;
-use tonic::service::Routes;
 
 use crate::cluster::identities::Identities;
-use crate::cluster::{ClusterConfig, StartError, service, v4};
+use crate::cluster::{ClusterConfig, StartError, v4};
+use crate::port;
+use crate::who::Who;
 
 /// Bound ports, before they are served.
 pub(super) struct Serving {
@@ -91,27 +91,19 @@ impl Serving {
     pub(super) fn serve(
         self,
         gateway: axum::Router,
-        grpc: Routes,
+        grpc: axum::Router,
         identities: &Identities,
-        health: &Health,
-        metrics: &Metrics,
         tasks: &Tasks,
+        tracing: &Tracing,
     ) -> Result<(), StartError> {
-        let tasks = tasks.child("serve");
-        let tls = identities.server().server_config(ClientAuth::Optional, &ALPN_ANY_HTTP)?;
+        let tasks = tasks.child("serve").traced(tracing.tracer("gateway"));
+        let tls = port::tls(identities.server(Who::GATEWAY.identity)?, ClientAuth::Optional)?;
         for listener in self.gateway {
-            let serving =
-                serve::serve(listener, Some(tls.clone()), gateway.clone(), tasks.drain(), Options::default());
-            tasks.spawn_critical("gateway", serving);
+            port::serve(listener, Some(tls.clone()), gateway.clone(), &tasks, "gateway");
         }
-        let tls = identities.server().server_config(ClientAuth::Required, &ALPN_ANY_HTTP)?;
-        let grpc = add_reflection(grpc.add_service(health.grpc_service()), keelson_proto::DESCRIPTORS)
-            .map_err(service("reflection"))?;
-        let router = grpc.into_axum_router().merge(admin::router(health, metrics)).fallback(unimplemented);
-        tasks.spawn_critical(
-            "grpc",
-            serve::serve(self.grpc, Some(tls), router, tasks.drain(), Options::default()),
-        );
+        let tls = port::tls(identities.server(Who::API.identity)?, ClientAuth::Required)?;
+        let tasks = tasks.traced(tracing.tracer("api"));
+        port::serve(self.grpc, Some(tls), grpc, &tasks, "grpc");
         Ok(())
     }
 }
@@ -122,34 +114,6 @@ fn addresses(on: impl Fn(&str) -> bool) -> impl Iterator<Item = IpAddr> {
     found
         .filter(move |found| on(&found.interface_name))
         .filter_map(|found| Some(found.address?.as_sockaddr_in()?.ip().into()))
-}
-
-/// The same for one kubelet, on a port of its own.
-///
-/// # Errors
-/// If the certificates cannot be used.
-pub(super) fn serve_kubelet(
-    listener: Listener,
-    routes: Routes,
-    identity: &keelson_base_daemon::tls::Identity,
-    health: &Health,
-    tasks: &Tasks,
-) -> Result<(), StartError> {
-    let tls = identity.server_config(ClientAuth::Required, &ALPN_ANY_HTTP)?;
-    let routes = add_reflection(routes.add_service(health.grpc_service()), keelson_proto::DESCRIPTORS)
-        .map_err(service("reflection"))?;
-    let router = routes.into_axum_router().merge(health.router()).fallback(unimplemented);
-    tasks.spawn_critical(
-        "kubelet",
-        serve::serve(listener, Some(tls), router, tasks.drain(), Options::default()),
-    );
-    Ok(())
-}
-
-/// A call of a service that this port does not have: reflection lists all of them on every port.
-async fn unimplemented(request: axum::extract::Request) -> axum::response::Response {
-    let why = format!("{} is not served on this port", request.uri().path());
-    tonic::Status::unimplemented(why).into_http()
 }
 
 async fn bind_kubelet(config: &ClusterConfig, index: usize) -> Result<Listener, BindError> {

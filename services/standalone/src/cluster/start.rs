@@ -7,20 +7,23 @@ use keelson_api_store::Store;
 use keelson_base_client::Client;
 use keelson_base_daemon::admin::{Health, Metrics};
 use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::trace::Tracing;
 use keelson_gateway::Gateway;
 use keelson_kubelet_docker::Docker;
 use keelson_replication::Replication;
 use keelson_scheduler::Scheduler;
-use keelson_service_proxy::ServiceProxy;
+use keelson_service_proxy::{Cidr, ServiceProxy};
 use tonic::service::Routes;
 
 use crate::cluster::dialer::LocalKubelets;
-use crate::cluster::identities::{Identities, Who};
+use crate::cluster::identities::Identities;
 use crate::cluster::node::{Node, Nodes};
 use crate::cluster::serving::Serving;
-use crate::cluster::{Cluster, ClusterConfig, RuntimeKind, StartError, client, proxy, service, stop, store};
+use crate::cluster::{Cluster, ClusterConfig, StartError, client, service, stop};
 use crate::data_dir::DataDir;
 use crate::progress::Progress;
+use crate::who::Who;
+use crate::{port, proxy};
 
 /// What everything else stands on: the machine's parts, the identities, the store, and api.
 struct Ground {
@@ -28,6 +31,8 @@ struct Ground {
     data: DataDir,
     tasks: Tasks,
     health: Health,
+    metrics: Metrics,
+    tracing: Tracing,
     docker: Option<Docker>,
     serving: Serving,
     identities: Identities,
@@ -77,8 +82,8 @@ impl Cluster {
         let gateway = ground.gateway();
         let (gateway_addresses, grpc_address) = ground.serving.addresses();
         let host = ground.serving.advertised().first().map(|address| (*address.ip()).into());
-        let metrics = Metrics::default().with_process();
-        ground.serving.serve(gateway.clone(), grpc, &ground.identities, &ground.health, &metrics, tasks)?;
+        let grpc = port::router(grpc, &ground.health, &ground.metrics)?;
+        ground.serving.serve(gateway.clone(), grpc, &ground.identities, tasks, &ground.tracing)?;
         ground.health.ready().await;
         progress.done(format!("gateway and {}: ready", counted(nodes.len(), "kubelet")));
         Ok(Self {
@@ -95,6 +100,7 @@ impl Cluster {
             nodes,
             proxy: proxy.clone(),
             docker: ground.docker,
+            tracing: ground.tracing,
         })
     }
 }
@@ -113,44 +119,86 @@ impl Ground {
         progress: &Progress,
     ) -> Result<Self, StartError> {
         let health = Health::new(tasks.drain());
-        let docker = docker(&config, progress).await?;
+        let metrics = Metrics::default().with_process();
+        let tracing = Tracing::start(&config.trace, &metrics)?;
+        let docker = config.runtime.engine().await?;
+        if docker.is_some() {
+            progress.done("Docker answers; the images are there");
+        }
         let serving = Serving::bind(&config, docker.as_ref()).await?;
-        let identities = Identities::open(&data, &config, &serving)?;
+        let identities = Identities::open(&data, &config, &serving, tasks, &metrics)?;
         progress.done("certificates");
-        let store = store::open(&config.store, &data.store()).await?;
+        let store = config.store.open(&data.store()).await?;
         progress.done(format!("store: {}", store.name()));
         let kubelets = Arc::new(LocalKubelets::default());
-        let api = keelson_api::Config { advertise_address: serving.advertised(), ..config.api.clone() };
-        let api = Api::build(api, store.clone(), kubelets.clone(), tasks, &health).await?.routes();
+        let traced = tasks.traced(tracing.tracer("api"));
+        let mut api = config.api.clone();
+        if api.advertise_address.is_empty() {
+            api.advertise_address = serving.advertised();
+        }
+        let api =
+            Api::build(api, store.clone(), kubelets.clone(), &traced, &health, &metrics).await?.routes();
         progress.done("api");
         let tasks = tasks.clone();
-        Ok(Self { config, data, tasks, health, docker, serving, identities, store, kubelets, api })
+        Ok(Self {
+            config,
+            data,
+            tasks,
+            health,
+            metrics,
+            tracing,
+            docker,
+            serving,
+            identities,
+            store,
+            kubelets,
+            api,
+        })
     }
 
     fn client(&self, who: &Who) -> Client {
-        client(&self.api, who.peer())
+        client(&self.api, who.peer(), self.tracing.tracer("api"))
+    }
+
+    /// The tasks, with the spans of one service.
+    fn traced(&self, service: &str) -> Tasks {
+        self.tasks.traced(self.tracing.tracer(service))
     }
 
     /// Starts what decides: the scheduler and the control loops. Answers with api's services and theirs.
     fn control(&self, progress: &Progress) -> Result<Routes, StartError> {
-        let (config, tasks, health) = (&self.config, &self.tasks, &self.health);
-        let scheduler =
-            Scheduler::build(config.scheduler.clone(), self.client(&Who::SCHEDULER), tasks, health)
-                .map_err(service("scheduler"))?;
-        let replication =
-            Replication::build(config.replication.clone(), self.client(&Who::CONTROLLERS), tasks, health)
-                .map_err(service("replication"))?;
+        let (config, health, metrics) = (&self.config, &self.health, &self.metrics);
+        let tasks = &self.traced("scheduler");
+        let client = self.client(&Who::SCHEDULER);
+        let scheduler = Scheduler::build(config.scheduler.clone(), client, tasks, health, metrics)
+            .map_err(service("scheduler"))?;
+        let client = self.client(&Who::CONTROLLERS);
+        let tasks = &self.traced("replication");
+        let replication = Replication::build(config.replication.clone(), client, tasks, health, metrics)
+            .map_err(service("replication"))?;
         progress.done("scheduler, replication");
         Ok(replication.add_to(scheduler.add_to(Routes::from(self.api.clone()))))
     }
 
     async fn proxy(&self, progress: &Progress) -> Result<Option<ServiceProxy>, StartError> {
-        let proxy =
-            proxy::start(&self.config, &self.data, &self.api, &self.tasks, &self.health, progress).await?;
-        if let Some(proxy) = &proxy {
-            progress.done(format!("service-proxy: {}", proxy.mode()));
+        let Some(mode) = self.config.proxy else { return Ok(None) };
+        let range = self.config.api.service_cluster_ip_range;
+        let range = Cidr::new(range.addr(), range.prefix_len())
+            .ok_or("the range of cluster IPs is none")
+            .map_err(service("service-proxy"))?;
+        let config = keelson_service_proxy::Config {
+            mode,
+            ..keelson_service_proxy::Config::new(self.data.cluster_id(), range)
+        };
+        let client = self.client(&Who::PROXY);
+        let proxy = proxy::start(config, client, &self.traced("service-proxy"), &self.health, &self.metrics)
+            .await
+            .map_err(service("service-proxy"))?;
+        if let Some(reason) = proxy.mode_reason() {
+            progress.note(reason);
         }
-        Ok(proxy)
+        progress.done(format!("service-proxy: {}", proxy.mode()));
+        Ok(Some(proxy))
     }
 
     async fn nodes(&mut self) -> Result<Vec<Node>, StartError> {
@@ -164,6 +212,8 @@ impl Ground {
             kubelets: &self.kubelets,
             tasks: &self.tasks,
             health: &self.health,
+            metrics: &self.metrics,
+            tracing: &self.tracing,
         };
         let mut nodes = Vec::with_capacity(self.config.node_names.len());
         for ((index, name), listener) in self.config.node_names.iter().enumerate().zip(listeners.drain(..)) {
@@ -173,18 +223,11 @@ impl Ground {
     }
 
     fn gateway(&self) -> axum::Router {
-        let config = keelson_gateway::Config::new(self.tasks.child("gateway"), self.health.clone());
+        let config = keelson_gateway::Config::new(
+            self.traced("gateway").child("gateway"),
+            self.health.clone(),
+            &self.metrics,
+        );
         Gateway::build(config, self.client(&Who::GATEWAY), self.client(&Who::GATEWAY))
     }
-}
-
-/// Reaches Docker, if it is to run the containers, and makes sure that it has the images that Keelson brings.
-async fn docker(config: &ClusterConfig, progress: &Progress) -> Result<Option<Docker>, StartError> {
-    if config.runtime == RuntimeKind::Hollow {
-        return Ok(None);
-    }
-    let docker = Docker::connect(config.docker_host.as_deref()).await?;
-    docker.ensure_builtin_images().await?;
-    progress.done("Docker answers; the images are there");
-    Ok(Some(docker))
 }

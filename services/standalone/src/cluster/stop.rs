@@ -34,6 +34,7 @@ impl Cluster {
         if let Err(error) = self.store.close().await {
             tracing::warn!(%error, "the store did not close cleanly");
         }
+        self.tracing.flush().await;
         joined
     }
 

@@ -83,7 +83,7 @@ async fn one_trace_follows_a_pod_from_its_creation_to_ready() {
     let followed = async {
         loop {
             let change = changes.next().await.unwrap().unwrap();
-            let of = change.trace.map(TraceContext::trace_id);
+            let of = change.trace.map(|trace| trace.context().trace_id());
             assert_eq!(of, Some(context.trace_id()), "of {:?} {:?}", change.kind, change.object.status);
             if pod::is_ready(&change.object) {
                 return;
