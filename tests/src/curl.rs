@@ -11,6 +11,7 @@ use crate::{Output, Target};
 #[derive(Debug)]
 pub struct Curl<'a> {
     target: &'a Target,
+    headers: Vec<String>,
 }
 
 /// What came back.
@@ -27,7 +28,14 @@ pub struct Answer {
 impl<'a> Curl<'a> {
     /// Against the gateway.
     pub fn new(target: &'a Target) -> Self {
-        Self { target }
+        Self { target, headers: Vec::new() }
+    }
+
+    /// With a further header, as `Name: value`.
+    #[must_use]
+    pub fn header(mut self, header: &str) -> Self {
+        self.headers.push(header.to_owned());
+        self
     }
 
     /// Reads a path.
@@ -70,6 +78,9 @@ impl<'a> Curl<'a> {
         command.args(["--request", method]);
         if !media.is_empty() {
             command.args(["--header", &format!("Content-Type: {media}")]);
+        }
+        for header in &self.headers {
+            command.args(["--header", header]);
         }
         if let Some(file) = body {
             // No "Expect: 100-continue": a server that refuses a large body early should be heard all the same.

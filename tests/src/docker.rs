@@ -38,12 +38,19 @@ pub struct Container {
 /// If Docker does not answer.
 #[track_caller]
 pub fn containers(cluster: &str) -> Vec<Container> {
+    containers_at(&[], cluster)
+}
+
+/// The same of the engine that these flags of docker name.
+#[track_caller]
+pub(crate) fn containers_at(engine: &[&str], cluster: &str) -> Vec<Container> {
     let labels =
         ["io.kubernetes.pod.name", "io.kubernetes.container.name", "io.keelson.role", "io.keelson.node"];
     let labels = labels.map(|label| format!("{{{{.Label \"{label}\"}}}}")).join("\t");
     let format = format!("{labels}\t{{{{.State}}}}\t{{{{.ID}}}}");
     let filter = format!("label=io.keelson.cluster={cluster}");
-    let text = docker(&["ps", "--all", "--no-trunc", "--filter", &filter, "--format", &format]);
+    let words = ["ps", "--all", "--no-trunc", "--filter", &filter, "--format", &format];
+    let text = docker(&[engine, &words].concat());
     let mut found: Vec<Container> = text.lines().map(Container::parse).collect();
     found.sort();
     found

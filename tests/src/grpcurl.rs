@@ -1,17 +1,19 @@
-//! grpcurl, as an administrator.
+//! grpcurl, as an administrator or somebody else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::{Output, Stream, Target};
 
-/// grpcurl, as an administrator, against one server.
+/// grpcurl against one server, as an administrator unless told otherwise.
 #[derive(Debug)]
 pub struct Grpcurl<'a> {
     target: &'a Target,
     address: String,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 // === impl Grpcurl ===
@@ -23,12 +25,20 @@ impl<'a> Grpcurl<'a> {
     /// If the target has none.
     #[track_caller]
     pub fn new(target: &'a Target) -> Self {
-        Self { target, address: target.grpc().to_owned() }
+        Self::at(target, target.grpc())
     }
 
     /// Against another server of the same cluster, as `host:port`.
     pub fn at(target: &'a Target, address: &str) -> Self {
-        Self { target, address: address.to_owned() }
+        let address = address.to_owned();
+        Self { target, address, certificate: target.certificate(), key: target.key() }
+    }
+
+    /// As somebody else than the administrator.
+    #[must_use]
+    pub fn with_identity(mut self, certificate: PathBuf, key: PathBuf) -> Self {
+        (self.certificate, self.key) = (certificate, key);
+        self
     }
 
     /// Every answer to a call, which must succeed.
@@ -83,7 +93,7 @@ impl<'a> Grpcurl<'a> {
     fn command(&self, flags: &[&str], words: &[&str]) -> Command {
         let mut command = program();
         command.arg("-cacert").arg(self.target.ca());
-        command.arg("-cert").arg(self.target.certificate()).arg("-key").arg(self.target.key());
+        command.arg("-cert").arg(&self.certificate).arg("-key").arg(&self.key);
         command.args(["-max-time", "30"]).args(flags).arg(&self.address).args(words);
         command
     }

@@ -33,6 +33,15 @@ impl Output {
     /// If it cannot be started, or takes too long.
     #[track_caller]
     pub fn of(command: &mut Command, stdin: &str) -> Self {
+        Self::within(PATIENCE, command, stdin)
+    }
+
+    /// The same for a command that may take this long.
+    ///
+    /// # Panics
+    /// If it cannot be started, or takes longer.
+    #[track_caller]
+    pub fn within(patience: Duration, command: &mut Command, stdin: &str) -> Self {
         let spelled = spell(command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = match command.spawn() {
@@ -43,7 +52,7 @@ impl Output {
         let text = stdin.to_owned();
         // A program that does not read is not waited for.
         std::thread::spawn(move || input.write_all(text.as_bytes()));
-        let Ended { status, stdout, stderr } = processes::end(child, PATIENCE, &spelled);
+        let Ended { status, stdout, stderr } = processes::end(child, patience, &spelled);
         Self { command: spelled, success: status.success(), code: status.code(), stdout, stderr }
     }
 

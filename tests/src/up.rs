@@ -224,7 +224,7 @@ fn collect(from: impl Read + Send + 'static, to: Arc<Mutex<String>>) {
 
 /// The binary: `KEELSON_BIN`, or what was built together with this test.
 #[track_caller]
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("KEELSON_BIN") {
         return path.into();
     }

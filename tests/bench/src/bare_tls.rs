@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use bytes::Bytes;
 use keelson_base_daemon::tls::{ClientAuth, Identity, Pki, San, Subject, Usage};
 use rustls::ServerConfig;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -65,6 +66,62 @@ pub(crate) async fn fan_out(
         ended??;
     }
     Ok(began.elapsed())
+}
+
+/// How long each of `rounds` messages of `size` bytes took to go to another task and back.
+pub(crate) async fn round_trips(
+    bench: &Bench,
+    size: usize,
+    rounds: usize,
+    tls: bool,
+) -> anyhow::Result<Vec<Duration>> {
+    let identity = identity(bench)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    if tls {
+        let https = Https::new(address, Identity::anonymous_client_config(&identity.ca_pem)?);
+        let accepting = tokio::spawn(accept(listener, identity.server_config(ClientAuth::None, &[])?, 1));
+        let end = https.tls().await?;
+        let other = accepting.await??.pop().context("nobody connected")?;
+        to_and_fro(end, other, size, rounds).await
+    } else {
+        let (end, other) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (end, (other, _)) = (end?, other?);
+        end.set_nodelay(true)?;
+        other.set_nodelay(true)?;
+        to_and_fro(end, other, size, rounds).await
+    }
+}
+
+async fn to_and_fro<A, B>(
+    mut near: A,
+    mut far: B,
+    size: usize,
+    rounds: usize,
+) -> anyhow::Result<Vec<Duration>>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        let mut buffer = vec![0; size];
+        // It ends when the other end is dropped.
+        while far.read_exact(&mut buffer).await.is_ok() {
+            far.write_all(&buffer).await?;
+            far.flush().await?;
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    let mut buffer = vec![7; size];
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let began = Instant::now();
+        near.write_all(&buffer).await?;
+        near.flush().await?;
+        near.read_exact(&mut buffer).await?;
+        times.push(began.elapsed());
+    }
+    Ok(times)
 }
 
 async fn accept(

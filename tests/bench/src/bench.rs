@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use tempfile::TempDir;
 
+use crate::cluster::Shape;
 use crate::etcd::EtcdProcess;
 use crate::sections::Section;
 use crate::store::StoreKind;
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Smaller numbers and shorter times: to see that it works, not to quote.
     #[arg(long)]
     quick: bool,
+    /// Also measure creates, latency, list, watch and idle with each service in a process of its own.
+    #[arg(long)]
+    processes: bool,
     /// What keeps the state where creates are measured; repeatable [default: embedded, and etcd if it is installed].
     #[arg(long)]
     store: Vec<StoreKind>,
@@ -37,6 +41,8 @@ pub(crate) struct Bench {
     pub(crate) keelson: PathBuf,
     /// What keeps the state where creates are measured.
     pub(crate) stores: Vec<StoreKind>,
+    /// How the services run where that makes a difference.
+    pub(crate) shapes: Vec<Shape>,
     quick: bool,
     dir: TempDir,
 }
@@ -72,8 +78,9 @@ impl Bench {
         } else {
             vec![StoreKind::Embedded]
         };
+        let shapes = if args.processes { vec![Shape::Together, Shape::Apart] } else { vec![Shape::Together] };
         let dir = dir.context("cannot make a directory to work in; name another with --dir")?;
-        Ok(Self { keelson, stores, quick: args.quick, dir })
+        Ok(Self { keelson, stores, shapes, quick: args.quick, dir })
     }
 
     /// Says what is measured, and on what.

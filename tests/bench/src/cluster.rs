@@ -1,50 +1,80 @@
-//! `keelson up`, in a process of its own.
+//! A cluster: `keelson up`, or each service in a process of its own.
 
-use std::io::{BufRead, BufReader, Read};
+mod apart;
+mod service;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use keelson_base_client::{Channel, Client, Endpoints};
 use keelson_base_daemon::tls::Identity;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tokio::sync::mpsc;
 
+pub(crate) use self::service::Service;
 use crate::bench::Bench;
 use crate::https::Https;
+use crate::process::{self, Memory};
 
-/// How long a start, the demo or a stop may take.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Lines that may wait to be read; further ones are lost, so that the cluster never waits for this bench.
-const LINES: usize = 1024;
+/// How the services of a cluster run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// All in one process, as `keelson up` runs them: calls between them are function calls.
+    Together,
+    /// Each in a process of its own: calls between them are gRPC over TLS on the loopback.
+    Apart,
+}
 
 /// A cluster, and everything to talk to it. Ctrl-C'd when dropped, which removes its containers and rules.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    child: Child,
-    lines: mpsc::Receiver<(Instant, String)>,
+    services: Vec<Service>,
     identity: Identity,
     gateway: SocketAddr,
     grpc: SocketAddr,
-    /// From before the process was made to its word that it is ready.
+    /// The name in api's certificate, if it is not its address.
+    grpc_name: Option<String>,
+    /// From before the first process was made to the last one's word that it is ready.
     pub(crate) wall: Duration,
-    /// How long it says it took.
+    /// How long it says it took; `up` alone says that.
     pub(crate) said: Duration,
+}
+
+// === impl Shape ===
+
+impl Shape {
+    /// What to put behind a name in a row: nothing for what users start first.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Together => "",
+            Self::Apart => ", processes",
+        }
+    }
 }
 
 // === impl Cluster ===
 
 impl Cluster {
-    /// A cluster that runs nothing: its containers are only played, and there are no rules.
+    /// A cluster in one process that runs nothing: its containers are only played, and there are no rules.
     pub(crate) async fn hollow(bench: &Bench, data: &str, store: &str) -> anyhow::Result<Self> {
         Self::start(bench, &bench.path(data), &["--runtime", "hollow", "--no-proxy", "--store", store]).await
     }
 
-    /// Starts one with these flags, and waits until it is ready.
+    /// The same in either shape.
+    pub(crate) async fn of_shape(
+        bench: &Bench,
+        shape: Shape,
+        data: &str,
+        store: &str,
+    ) -> anyhow::Result<Self> {
+        match shape {
+            Shape::Together => Self::hollow(bench, data, store).await,
+            Shape::Apart => Self::apart(bench, &bench.path(&format!("{data}-apart")), store).await,
+        }
+    }
+
+    /// Starts `keelson up` with these flags, and waits until it is ready.
     pub(crate) async fn start(bench: &Bench, data: &Path, flags: &[&str]) -> anyhow::Result<Self> {
         let [gateway, grpc, kubelet] = free_ports()?;
         let ports = [("--gateway-port", gateway), ("--grpc-port", grpc), ("--kubelet-port", kubelet)];
@@ -54,61 +84,38 @@ impl Cluster {
             command.args([flag, &port.to_string()]);
         }
         let began = Instant::now();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", bench.keelson.display()))?;
-        let (tx, lines) = mpsc::channel(LINES);
-        read(child.stdout.take(), tx.clone());
-        read(child.stderr.take(), tx);
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let identity = Identity { cert_pem: String::new(), key_pem: String::new(), ca_pem: String::new() };
-        let mut cluster = Self {
-            child,
-            lines,
-            identity,
+        let mut up = Service::start("keelson", &mut command)?;
+        let (at, line) = up.wait_for("ready after ").await?;
+        let ms = line.trim().trim_start_matches("ready after ").trim_end_matches(" ms");
+        Ok(Self {
+            services: vec![up],
+            identity: administrator(&data.join("pki"))?,
             gateway: local(gateway),
             grpc: local(grpc),
-            wall: Duration::ZERO,
-            said: Duration::ZERO,
-        };
-        let (at, line) = cluster.wait_for("ready after ").await?;
-        cluster.wall = at - began;
-        let ms = line.trim().trim_start_matches("ready after ").trim_end_matches(" ms");
-        cluster.said = Duration::from_millis(ms.parse().with_context(|| format!("no time in {line:?}"))?);
-        let pki = |file: &str| -> PathBuf { data.join("pki").join(file) };
-        cluster.identity = Identity::from_files(&pki("admin.crt"), &pki("admin.key"), Some(&pki("ca.crt")))?;
-        Ok(cluster)
+            grpc_name: None,
+            wall: at - began,
+            said: Duration::from_millis(ms.parse().with_context(|| format!("no time in {line:?}"))?),
+        })
     }
 
-    /// The next line with this text, and when it came.
+    /// The next line with this text of what was started last, and when it came.
     pub(crate) async fn wait_for(&mut self, text: &str) -> anyhow::Result<(Instant, String)> {
-        let mut said = Vec::new();
-        let find = async {
-            while let Some((at, line)) = self.lines.recv().await {
-                if line.contains(text) {
-                    return Some((at, line));
-                }
-                said.push(line);
-            }
-            None
-        };
-        match tokio::time::timeout(PATIENCE, find).await {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) => bail!("keelson ended before it said {text:?}; it said:\n{}", said.join("\n")),
-            Err(_) => bail!(
-                "keelson did not say {text:?} within {} s, but:\n{}",
-                PATIENCE.as_secs(),
-                said.join("\n")
-            ),
-        }
+        self.services.last_mut().context("a cluster of no services")?.wait_for(text).await
     }
 
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Its processes.
+    pub(crate) fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// Processor time of all its processes so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        self.services.iter().map(|service| process::cpu(service.pid())).sum()
+    }
+
+    /// What all its processes have in memory. Pages that they share count for each of them as resident.
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
+        self.services.iter().map(|service| process::memory(service.pid())).sum()
     }
 
     /// REST, as the administrator.
@@ -120,36 +127,26 @@ impl Cluster {
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let endpoints = Endpoints {
             addresses: vec![self.grpc.to_string()],
-            identity: Some(self.identity.clone()),
-            server_name: None,
+            identity: Some(self.identity.clone().into()),
+            server_name: self.grpc_name.clone(),
         };
         Ok(Client::new(Channel::connect(&endpoints)?))
-    }
-
-    fn interrupt(&mut self) {
-        let Ok(pid) = i32::try_from(self.child.id()) else { return };
-        // It may have ended by itself.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        eprintln!(
-            "keelson did not stop within {} s and is killed; containers may be left",
-            PATIENCE.as_secs()
-        );
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.interrupt();
+        // All at once; each is waited for when it is dropped itself.
+        self.services.iter().for_each(Service::interrupt);
     }
+}
+
+fn administrator(pki: &Path) -> anyhow::Result<Identity> {
+    Ok(Identity::from_files(&pki.join("admin.crt"), &pki.join("admin.key"), Some(&pki.join("ca.crt")))?)
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// Ports that nobody listens on.
@@ -163,15 +160,4 @@ pub(crate) fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
         held.push(listener);
     }
     Ok(ports)
-}
-
-/// Passes lines on until the process closes its end.
-fn read(from: Option<impl Read + Send + 'static>, lines: mpsc::Sender<(Instant, String)>) {
-    let Some(from) = from else { return };
-    std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            // Nobody waits for lines most of the time.
-            let _ = lines.try_send((Instant::now(), line));
-        }
-    });
 }

@@ -4,7 +4,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use keelson_base_client::Client;
 use keelson_proto::core::Pod;
-use keelson_proto::v1::GetRequest;
+use keelson_proto::v1::{GetRequest, RawCreateRequest};
 use keelson_proto::{Message, Object, envelope};
 use serde_json::json;
 
@@ -17,6 +17,13 @@ pub(crate) fn unscheduled(group: &str, name: &str) -> Bytes {
     let mut pod = template(group, name);
     pod["spec"]["schedulerName"] = json!("none");
     pod.to_string().into()
+}
+
+/// The same pod as a request to api, without the gateway.
+pub(crate) fn request(group: &str, name: &str) -> anyhow::Result<RawCreateRequest> {
+    let pod: Pod = serde_json::from_slice(&unscheduled(group, name))?;
+    let object = pod.encode_to_vec().into();
+    Ok(RawCreateRequest { namespace: "default".into(), object, options: None })
 }
 
 /// A pod that runs: one container of this image.

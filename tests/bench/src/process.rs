@@ -1,6 +1,7 @@
 //! What a process has used, as the kernel counts it.
 
 use std::fs;
+use std::iter::Sum;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -15,6 +16,18 @@ pub(crate) struct Memory {
     pub(crate) resident: u64,
     /// The same, with pages shared by n processes counted as 1/n.
     pub(crate) proportional: u64,
+}
+
+// === impl Memory ===
+
+impl Sum for Memory {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        let add = |a: Self, b: Self| Self {
+            resident: a.resident + b.resident,
+            proportional: a.proportional + b.proportional,
+        };
+        all.fold(Self { resident: 0, proportional: 0 }, add)
+    }
 }
 
 /// Processor time of a process and its threads so far, in user mode and in the kernel.

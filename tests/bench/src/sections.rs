@@ -6,6 +6,7 @@ mod latency;
 mod list;
 mod pods;
 mod start;
+mod tracing;
 mod watch;
 
 use anyhow::Context;
@@ -31,6 +32,8 @@ pub(crate) enum Section {
     Pods,
     /// Processor time and memory of a cluster in which nothing happens.
     Idle,
+    /// What tracing costs, off and on.
+    Tracing,
 }
 
 // === impl Section ===
@@ -46,6 +49,7 @@ impl Section {
             Self::Start => start::run(bench).await.context("start"),
             Self::Pods => pods::run(bench).await.context("pods"),
             Self::Idle => idle::run(bench).await.context("idle"),
+            Self::Tracing => tracing::run(bench).await.context("tracing"),
         }
     }
 }

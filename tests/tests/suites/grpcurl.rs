@@ -1,5 +1,7 @@
 //! gRPC as its users find it: by reflection, with grpcurl.
 
+mod processes;
+
 use keelson_service_proxy::Mode;
 use keelson_tests::{Grpcurl, InProcess, assert_eventually};
 use serde_json::{Value, json};

@@ -6,10 +6,12 @@ mod controllers;
 mod describing;
 mod discovery;
 mod editing;
+mod kinds;
 mod namespaces;
 mod objects;
 mod reading;
 mod selecting;
+mod settings;
 mod watching;
 
 use keelson_tests::{Kubectl, Session, Subject};
@@ -18,9 +20,23 @@ use serde_json::{Value, json};
 /// Tells a chapter with every kubectl.
 #[track_caller]
 fn with_every_kubectl(chapter: fn(&Session)) {
+    with_kubectls(Kubectl::all(), chapter);
+}
+
+/// Tells a long chapter with the oldest kubectl, the newest, and one between them.
+#[track_caller]
+fn with_some_kubectls(chapter: fn(&Session)) {
+    let all = Kubectl::all();
+    let (oldest, newest) = (all[0].minor, all[all.len() - 1].minor);
+    let some = all.into_iter().filter(|kubectl| [oldest, BETWEEN, newest].contains(&kubectl.minor));
+    with_kubectls(some.collect(), chapter);
+}
+
+#[track_caller]
+fn with_kubectls(kubectls: Vec<Kubectl>, chapter: fn(&Session)) {
     let subject = Subject::start();
     let run = fastrand::u32(..);
-    for kubectl in Kubectl::all() {
+    for kubectl in kubectls {
         eprintln!("with kubectl 1.{}, {}", kubectl.minor, kubectl.path.display());
         let namespace = format!("kubectl-{}-{run:08x}", kubectl.minor);
         let session = kubectl.in_new_namespace(&subject, &namespace);
@@ -66,6 +82,12 @@ fn controller(name: &str, replicas: u32) -> Value {
         },
     })
 }
+
+/// The minor version of kubectl between the oldest and the newest.
+const BETWEEN: u32 = 27;
+
+/// From this minor version on kubectl describes the slices of discovery.k8s.io/v1, before those of v1beta1.
+const DESCRIBES_SLICES: u32 = 25;
 
 /// The image of all pods; the hollow runtime has every image.
 const IMAGE: &str = "keelson/serve-hostname:1";

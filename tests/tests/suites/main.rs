@@ -8,8 +8,18 @@
 )]
 
 mod bad_input;
+mod chart;
+mod compose;
 mod crash;
+mod faults;
 mod grpcurl;
 mod kubectl;
 mod kubectl_docker;
+mod loss;
+mod loss_docker;
+mod pki;
+mod processes;
+mod prometheus;
+mod python;
+mod trace;
 mod up;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::bench::Bench;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Service, Shape};
 use crate::load::{self, Bound, Client, Outcome};
 use crate::report::{self, Unit};
 use crate::store::{Backing, StoreKind};
@@ -13,13 +13,13 @@ use crate::{pod, process};
 
 const CLIENTS: usize = 16;
 
-/// What one load used, in seconds of one core.
+/// What was used so far, in seconds of one core.
 struct Cost {
-    /// Of this process: the clients, and the embedded store if commits are raw.
+    /// By this process: the clients, and the embedded store if commits are raw.
     client: f64,
-    /// Of the cluster.
-    cluster: f64,
-    /// Of etcd.
+    /// By each process of the cluster.
+    services: Vec<(&'static str, f64)>,
+    /// By etcd.
     store: f64,
 }
 
@@ -28,7 +28,7 @@ struct Round {
     rate: f64,
     /// Microseconds per create.
     client: f64,
-    cluster: f64,
+    services: Vec<(&'static str, f64)>,
     store: f64,
 }
 
@@ -40,14 +40,17 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
         "(the pods' scheduler is \"none\": nothing reacts to them; us are processor time per create)",
     );
     for kind in &bench.stores {
-        store(bench, *kind).await?;
+        for shape in &bench.shapes {
+            store(bench, *kind, *shape).await?;
+        }
     }
     Ok(())
 }
 
-async fn store(bench: &Bench, kind: StoreKind) -> anyhow::Result<()> {
-    let backing = Backing::start(bench, kind, &format!("creates-{kind:?}")).await?;
-    let cluster = Cluster::hollow(bench, &format!("creates-{kind:?}"), &backing.flag()).await?;
+async fn store(bench: &Bench, kind: StoreKind, shape: Shape) -> anyhow::Result<()> {
+    let name = format!("creates-{kind:?}{}", shape.suffix());
+    let backing = Backing::start(bench, kind, &name).await?;
+    let cluster = Cluster::of_shape(bench, shape, &name, &backing.flag()).await?;
     let value = sample(&cluster).await?;
     let bound = Bound { time: bench.size(Duration::from_secs(4), Duration::from_secs(1)), count: 20_000 };
     // Taking turns, so that whatever else the machine does hits both.
@@ -58,7 +61,7 @@ async fn store(bench: &Bench, kind: StoreKind) -> anyhow::Result<()> {
         let creates = cluster.gateway()?.creates(CLIENTS, &format!("creates-{round}")).await?;
         ours.push(measure(Some(&cluster), &backing, creates, bound).await?);
     }
-    print(backing.name(), &middle(ours), &middle(raw));
+    print(kind, &format!("{}{}", backing.name(), shape.suffix()), &middle(ours), &middle(raw));
     Ok(())
 }
 
@@ -85,11 +88,12 @@ async fn measure<C: Client>(
 }
 
 fn cost(cluster: Option<&Cluster>, backing: &Backing) -> anyhow::Result<Cost> {
-    let of = |pid: Option<u32>| pid.map_or(Ok(Duration::ZERO), process::cpu);
+    let services = cluster.map(Cluster::services).unwrap_or_default().iter();
+    let of_service = |service: &Service| Ok((service.name, process::cpu(service.pid())?.as_secs_f64()));
     Ok(Cost {
         client: process::own_cpu()?.as_secs_f64(),
-        cluster: of(cluster.map(Cluster::pid))?.as_secs_f64(),
-        store: of(backing.pid())?.as_secs_f64(),
+        services: services.map(of_service).collect::<anyhow::Result<_>>()?,
+        store: backing.pid().map_or(Ok(Duration::ZERO), process::cpu)?.as_secs_f64(),
     })
 }
 
@@ -100,21 +104,18 @@ fn middle(mut rounds: Vec<Round>) -> Round {
     rounds.swap_remove(middle)
 }
 
-fn print(store: &str, ours: &Round, raw: &Round) {
+fn print(kind: StoreKind, store: &str, ours: &Round, raw: &Round) {
     report::row(&format!("{store}: creates (aim: 0.5)"), Unit::PerSecond, ours.rate, raw.rate);
-    let all = |round: &Round| round.client + round.cluster + round.store;
-    report::row(&format!("{store}: all processor time"), Unit::Microseconds, all(ours), all(raw));
+    report::row(&format!("{store}: all processor time"), Unit::Microseconds, ours.all(), raw.all());
     report::row(&format!("{store}:   of the clients"), Unit::Microseconds, ours.client, raw.client);
-    match store {
-        "etcd" => {
-            report::alone(&format!("{store}:   of keelson"), Unit::Microseconds, ours.cluster);
+    for (name, each) in &ours.services {
+        report::alone(&format!("{store}:   of {name}"), Unit::Microseconds, *each);
+    }
+    match kind {
+        StoreKind::Etcd => {
             report::row(&format!("{store}:   of etcd"), Unit::Microseconds, ours.store, raw.store);
         }
-        _ => report::alone(
-            &format!("{store}:   of keelson, its store included"),
-            Unit::Microseconds,
-            ours.cluster,
-        ),
+        StoreKind::Embedded => report::note("(the embedded store's work is in that of keelson, or of api)"),
     }
 }
 
@@ -123,11 +124,17 @@ fn print(store: &str, ours: &Round, raw: &Round) {
 impl Round {
     fn new(outcome: &Outcome, before: &Cost, after: &Cost) -> Self {
         let each = |before: f64, after: f64| (after - before) * 1e6 / outcome.latencies.len().max(1) as f64;
+        let services = before.services.iter().zip(&after.services);
         Self {
             rate: outcome.rate(),
             client: each(before.client, after.client),
-            cluster: each(before.cluster, after.cluster),
+            services: services.map(|((name, before), (_, after))| (*name, each(*before, *after))).collect(),
             store: each(before.store, after.store),
         }
+    }
+
+    /// Of all processes together.
+    fn all(&self) -> f64 {
+        self.client + self.store + self.services.iter().map(|(_, each)| each).sum::<f64>()
     }
 }

@@ -9,7 +9,7 @@ use keelson_proto::v1::ListRequest;
 use keelson_proto::{Message, Object, envelope};
 
 use crate::bench::Bench;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Shape};
 use crate::https::Connection;
 use crate::latencies::Latencies;
 use crate::load::{self, Bound};
@@ -32,7 +32,15 @@ struct Lists {
 pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
     let pods: u64 = bench.size(5000, 500);
     report::section(&format!("list: {pods} pods; limit: as many bytes over bare TLS"));
-    let cluster = Cluster::hollow(bench, "list", "embedded").await?;
+    for shape in &bench.shapes {
+        of_shape(bench, *shape, pods).await?;
+    }
+    Ok(())
+}
+
+async fn of_shape(bench: &Bench, shape: Shape, pods: u64) -> anyhow::Result<()> {
+    let cluster = Cluster::of_shape(bench, shape, "list", "embedded").await?;
+    let suffix = shape.suffix();
     let creates = cluster.gateway()?.creates(CLIENTS, "list").await?;
     let made = load::run(creates, Bound { time: PATIENCE, count: pods }).await?;
     ensure!(made.latencies.len() as u64 == pods, "only {} pods were made in time", made.latencies.len());
@@ -41,16 +49,19 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
     for (what, accept) in
         [("gateway, JSON", "application/json"), ("gateway, protobuf", envelope::CONTENT_TYPE)]
     {
-        print(bench, what, &over_https(&mut connection, accept).await?).await?;
+        print(bench, &format!("{what}{suffix}"), &over_https(&mut connection, accept).await?).await?;
     }
     let client = cluster.client()?;
-    print(bench, "gRPC, protobuf, one message", &over_grpc(&client).await?).await?;
+    print(bench, &format!("gRPC, protobuf, one message{suffix}"), &over_grpc(&client).await?).await?;
     let began = Instant::now();
     let list = client.api::<Pod>().namespaced("default").list(&ListParams::default()).await?;
     ensure!(list.items.len() as u64 == pods, "the list has {} pods", list.items.len());
-    report::alone("gRPC, in pages of 500, decoded", Unit::Milliseconds, began.elapsed().as_secs_f64() * 1e3);
-    let memory = process::memory(cluster.pid())?;
-    report::alone("resident memory afterwards", Unit::Mebibytes, memory.resident as f64 / f64::from(1 << 20));
+    let took = began.elapsed().as_secs_f64() * 1e3;
+    report::alone(&format!("gRPC, in pages of 500, decoded{suffix}"), Unit::Milliseconds, took);
+    for service in cluster.services() {
+        let resident = process::memory(service.pid())?.resident as f64 / f64::from(1 << 20);
+        report::alone(&format!("resident memory afterwards, {}", service.name), Unit::Mebibytes, resident);
+    }
     Ok(())
 }
 

@@ -8,12 +8,12 @@ use hyper::body::Incoming;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Shape};
 use crate::https::{Connection, Https};
 use crate::latencies::Latencies;
 use crate::load::{self, Bound, Client};
 use crate::report::{self, Unit};
-use crate::{bare_tls, pod, process};
+use crate::{bare_tls, pod};
 
 const WATCHERS: usize = 100;
 const CLIENTS: usize = 16;
@@ -42,9 +42,15 @@ pub(super) async fn run(bench: &Bench) -> anyhow::Result<()> {
     report::section(&format!(
         "watch: {WATCHERS} watchers over HTTPS, JSON; limit: the same frames over bare TLS"
     ));
-    let cluster = Cluster::hollow(bench, "watch", "embedded").await?;
-    burst(bench, &cluster).await?;
-    paced(bench, &cluster).await
+    for shape in &bench.shapes {
+        if *shape == Shape::Apart {
+            report::note("each service in a process of its own:");
+        }
+        let cluster = Cluster::of_shape(bench, *shape, "watch", "embedded").await?;
+        burst(bench, &cluster).await?;
+        paced(bench, &cluster).await?;
+    }
+    Ok(())
 }
 
 /// As fast as pods can be created.
@@ -52,11 +58,11 @@ async fn burst(bench: &Bench, cluster: &Cluster) -> anyhow::Result<()> {
     let events: usize = bench.size(2000, 200);
     let creates = cluster.gateway()?.creates(CLIENTS, "burst").await?;
     let watchers = watchers(&cluster.gateway()?, "burst", events).await?;
-    let (began, before) = (Instant::now(), process::cpu(cluster.pid())?);
+    let (began, before) = (Instant::now(), cluster.cpu()?);
     let made = load::run(creates, Bound { time: PATIENCE, count: events as u64 }).await?;
     let all = arrivals(watchers).await?;
     let took = began.elapsed();
-    let spent = process::cpu(cluster.pid())? - before;
+    let spent = cluster.cpu()? - before;
 
     let delivered = (events * WATCHERS) as f64;
     let bytes: usize = all.iter().map(|one| one.bytes).sum();

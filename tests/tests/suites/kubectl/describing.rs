@@ -31,6 +31,21 @@ fn pods_and_services_are_described() {
         let text = kubectl.ok("describe service web");
         assert!(text.contains("app=web") && text.contains("<unset>  80/TCP"), "{text}");
         assert!(text.contains("9376/TCP"), "{text}");
+        // kubectl reads endpoints up to 1.30, and slices since.
+        let ip = kubectl.ok("get pod web -o jsonpath={.status.podIP}");
+        assert_eventually!(
+            kubectl.ok("describe service web").contains(&format!("{ip}:9376")),
+            "the pod's address is not among the service's endpoints:\n{}",
+            kubectl.ok("describe service web")
+        );
+        let slices = kubectl.table("get endpointslices -l kubernetes.io/service-name=web");
+        let name = slices.names()[0].to_owned();
+        assert!(name.starts_with("web-"), "{name}");
+        assert_eq!((slices.cell(&name, "ENDPOINTS"), slices.cell(&name, "PORTS")), (ip.as_str(), "9376"));
+        if kubectl.kubectl.minor >= super::DESCRIBES_SLICES {
+            let text = kubectl.ok(&format!("describe endpointslice {name}"));
+            assert!(text.contains(&ip) && text.contains("Pod/web"), "{text}");
+        }
     });
 }
 

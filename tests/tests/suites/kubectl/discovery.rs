@@ -14,6 +14,12 @@ fn the_kinds_and_versions_there_are() {
             ("nodes", "no", "Node"),
             ("namespaces", "ns", "Namespace"),
             ("events", "ev", "Event"),
+            ("configmaps", "cm", "ConfigMap"),
+            ("serviceaccounts", "sa", "ServiceAccount"),
+            ("limitranges", "limits", "LimitRange"),
+            ("resourcequotas", "quota", "ResourceQuota"),
+            ("persistentvolumes", "pv", "PersistentVolume"),
+            ("persistentvolumeclaims", "pvc", "PersistentVolumeClaim"),
         ] {
             let words = |line: &&str| line.split_whitespace().next() == Some(name);
             let line = resources.lines().find(words).unwrap_or_else(|| panic!("no {name} in\n{resources}"));
@@ -23,10 +29,11 @@ fn the_kinds_and_versions_there_are() {
         let cluster_wide = kubectl.ok("api-resources --namespaced=false -o name");
         let mut names: Vec<&str> = cluster_wide.lines().collect();
         names.sort_unstable();
-        assert_eq!(names, ["namespaces", "nodes"]);
+        assert_eq!(names, ["namespaces", "nodes", "persistentvolumes"]);
         let versions = kubectl.ok("api-versions");
         assert!(versions.lines().any(|line| line == "v1"), "{versions}");
         assert!(versions.lines().any(|line| line == "coordination.k8s.io/v1"), "{versions}");
+        assert!(versions.lines().any(|line| line == "discovery.k8s.io/v1"), "{versions}");
     });
 }
 
@@ -52,6 +59,10 @@ fn fields_are_explained() {
         assert!(name.contains("string") && name.contains("name"), "{name}");
         let ports = kubectl.ok("explain service.spec.ports");
         assert!(ports.contains("targetPort"), "{ports}");
+        let slice = kubectl.ok("explain endpointslice.endpoints.conditions");
+        assert!(slice.contains("serving") && slice.contains("terminating"), "{slice}");
+        let claim = kubectl.ok("explain pvc.spec.resources");
+        assert!(claim.contains("requests"), "{claim}");
         let all = kubectl.ok("explain replicationcontroller.spec --recursive");
         assert!(all.contains("replicas") && all.contains("terminationGracePeriodSeconds"), "{all}");
         let absent = kubectl.fails("explain pod.spec.colour");
