@@ -191,10 +191,10 @@ impl ReplicationLoop {
         let trusted = self.expectations.satisfied(key);
         let members = self.claim(rc).await?;
         let managed = if trusted { self.manage(key, rc, &members).await } else { Managed::Nothing };
-        let (known, now) = (self.known_status(key, rc), Time::now());
+        let ((version, known), now) = (self.known_status(key, rc), Time::now());
         let status = status::status(rc, &known, &members, &managed, now);
         if status != known {
-            self.write_status(key, rc, status).await?;
+            self.write_status(key, rc, version, status).await?;
         }
         match managed {
             Managed::Failed(failure) => Err(failure.error),
@@ -214,23 +214,25 @@ impl ReplicationLoop {
         managed.map_or_else(Managed::Failed, |()| Managed::Done)
     }
 
-    /// The status as it was written last, by us or by others.
-    fn known_status(&self, key: &ObjectKey, rc: &ReplicationController) -> ReplicationControllerStatus {
+    /// The status as it was written last, by us or by others, and in which version.
+    fn known_status(&self, key: &ObjectKey, rc: &ReplicationController) -> (u64, ReplicationControllerStatus) {
         match self.memory().get(key).and_then(|memory| memory.written.as_ref()) {
-            Some((version, status)) if *version > version_of(rc) => status.clone(),
-            _ => rc.status.clone(),
+            Some((version, status)) if *version > version_of(rc) => (*version, status.clone()),
+            _ => (version_of(rc), rc.status.clone()),
         }
     }
 
-    /// Writes the status, whatever the controller's version is: nobody else writes it. Its uid must still be the same.
+    /// Writes the status over that of this version: if somebody else has written since, theirs stays, conditions of
+    /// their own in it, and the next sync begins from it.
     async fn write_status(
         &self,
         key: &ObjectKey,
         rc: &ReplicationController,
+        version: u64,
         status: ReplicationControllerStatus,
     ) -> Result<(), ApiError> {
         let mut changed = rc.clone();
-        changed.metadata.resource_version.clear();
+        changed.metadata.resource_version = version.to_string();
         changed.status = status;
         match self.rcs.update_status(&changed).await {
             Ok(written) => {

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_api_store::{Embedded, EmbeddedConfig, Error, Etcd, EtcdConfig, EtcdTls, Store};
+use keelson_base_daemon::admin::Metrics;
 use keelson_base_daemon::backoff::Backoff;
+use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::tls::{Identity, IdentityFiles, LiveIdentity, TlsError};
 use tokio::time::Instant;
 
 /// The store, and how to prove who is who if it is etcd.
@@ -49,6 +52,9 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate to show to etcd is of no use.
+    #[error("cannot use the certificates for etcd")]
+    Tls(#[from] TlsError),
     /// The store itself.
     #[error("cannot open the {what}")]
     Store {
@@ -62,11 +68,17 @@ pub enum OpenError {
 // === impl StoreFlags ===
 
 impl StoreFlags {
-    /// Opens the store that was chosen; the embedded one in the directory `embedded`.
+    /// Opens the store that was chosen; the embedded one in the directory `embedded`. The certificate to show to etcd is
+    /// used anew whenever its files change.
     ///
     /// # Errors
     /// Those of the store, with its place.
-    pub async fn open(&self, embedded: &Path) -> Result<Arc<dyn Store>, OpenError> {
+    pub async fn open(
+        &self,
+        embedded: &Path,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Result<Arc<dyn Store>, OpenError> {
         Ok(match &self.store {
             StoreChoice::Embedded => {
                 let what = || format!("embedded store {}", embedded.display());
@@ -77,7 +89,9 @@ impl StoreFlags {
                 let what =
                     || format!("store etcd://{}; start etcd there, or leave out --store", hosts.join(","));
                 let connected = Etcd::connect(self.etcd(hosts)?).await;
-                Arc::new(connected.map_err(|source| OpenError::Store { what: what(), source })?)
+                let etcd = Arc::new(connected.map_err(|source| OpenError::Store { what: what(), source })?);
+                self.follow(&etcd, tasks, metrics)?;
+                etcd
             }
         })
     }
@@ -90,11 +104,13 @@ impl StoreFlags {
         &self,
         embedded: &Path,
         patience: Duration,
+        tasks: &Tasks,
+        metrics: &Metrics,
     ) -> Result<Arc<dyn Store>, OpenError> {
         let end = Instant::now() + patience;
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
         loop {
-            let error = match self.open(embedded).await {
+            let error = match self.open(embedded, tasks, metrics).await {
                 Ok(store) => return Ok(store),
                 Err(error) => error,
             };
@@ -105,6 +121,30 @@ impl StoreFlags {
             tracing::warn!(%error, cause = error.cause(), "waiting for the store");
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// Shows etcd the certificate that is in its files, whenever these change.
+    fn follow(&self, etcd: &Arc<Etcd>, tasks: &Tasks, metrics: &Metrics) -> Result<(), OpenError> {
+        let (Some(cert), Some(key), Some(ca)) = (&self.etcd_certfile, &self.etcd_keyfile, &self.etcd_cafile)
+        else {
+            return Ok(());
+        };
+        let files = IdentityFiles { cert: cert.clone(), key: key.clone(), ca: ca.clone() };
+        let identity = LiveIdentity::follow("etcd/api", files, tasks, metrics)?;
+        let mut renewals = identity.renewals();
+        let (etcd, drain) = (etcd.clone(), tasks.drain());
+        tasks.spawn("etcd-certificates", async move {
+            while tokio::select! {
+                renewed = renewals.changed() => renewed.is_ok(),
+                () = drain.signaled() => false,
+            } {
+                match etcd.renew_tls(tls(&identity.current())).await {
+                    Ok(()) => tracing::info!("etcd is shown a renewed certificate"),
+                    Err(error) => tracing::warn!(%error, "cannot show etcd the renewed certificate"),
+                }
+            }
+        });
+        Ok(())
     }
 
     fn etcd(&self, hosts: &[String]) -> Result<EtcdConfig, OpenError> {
@@ -132,6 +172,11 @@ impl From<StoreChoice> for StoreFlags {
     fn from(store: StoreChoice) -> Self {
         Self { store, etcd_cafile: None, etcd_certfile: None, etcd_keyfile: None }
     }
+}
+
+fn tls(identity: &Identity) -> EtcdTls {
+    let pem = |text: &str| text.as_bytes().to_vec().into();
+    EtcdTls { ca: pem(&identity.ca_pem), identity: Some((pem(&identity.cert_pem), pem(&identity.key_pem))) }
 }
 
 // === impl OpenError ===
@@ -230,7 +275,9 @@ mod tests {
         let flags = StoreFlags::from(StoreChoice::Etcd(vec![format!("127.0.0.1:{port}")]));
         let began = Instant::now();
         let patience = Duration::from_secs(30);
-        let error = flags.open_within(Path::new("/nowhere"), patience).await.err().unwrap();
+        let (tasks, metrics) = (Tasks::new(), Metrics::new());
+        let opened = flags.open_within(Path::new("/nowhere"), patience, &tasks, &metrics).await;
+        let error = opened.err().unwrap();
         assert!(began.elapsed() > patience / 2, "{:?}", began.elapsed());
         assert!(error.to_string().contains("start etcd there"), "{error}");
     }

@@ -100,13 +100,14 @@ fn certificates_are_made_listed_and_renewed() {
 
 #[test]
 fn renewed_certificates_are_used_without_a_restart_and_watches_go_on() {
-    let mut stack = Stack::start(StackConfig::default());
+    let mut stack = Stack::start(StackConfig { etcd: 1, etcd_tls: true, ..StackConfig::default() });
     let kubectl = Kubectl::newest().session(stack.target());
     run_pod(&kubectl, "first");
     let mut watch = kubectl.stream("get pods --watch --output=name");
     watch.until_contains("pod/first");
     let parts = [
         ("api-1", "api"),
+        ("api-1", "etcd/api"),
         ("gateway-1", "gateway"),
         ("scheduler-1", "scheduler"),
         ("replication-1", "replication"),
@@ -121,6 +122,8 @@ fn renewed_certificates_are_used_without_a_restart_and_watches_go_on() {
         let after = |stack: &mut Stack| expiry(stack, part, name);
         assert_eventually!(after(&mut stack) > *before, "{part} still shows the certificate of {before:?}");
     }
+    let shown = |stack: &mut Stack| stack.part("api-1").log().contains("etcd is shown a renewed certificate");
+    assert_eventually!(shown(&mut stack), "api does not renew what it shows to etcd");
     // The watch that was there before goes on; new connections are made with new certificates.
     run_pod(&kubectl, "second");
     watch.until_contains("pod/second");

@@ -128,7 +128,7 @@ impl Ground {
         let serving = Serving::bind(&config, docker.as_ref()).await?;
         let identities = Identities::open(&data, &config, &serving, tasks, &metrics)?;
         progress.done("certificates");
-        let store = config.store.open(&data.store()).await?;
+        let store = config.store.open(&data.store(), tasks, &metrics).await?;
         progress.done(format!("store: {}", store.name()));
         let kubelets = Arc::new(LocalKubelets::default());
         let traced = tasks.traced(tracing.tracer("api"));

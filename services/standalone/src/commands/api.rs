@@ -54,7 +54,10 @@ pub async fn api(args: ApiArgs) -> anyhow::Result<()> {
 
     let patience = Duration::from_secs(args.store_wait);
     let embedded = args.data_dir.join("store");
-    let opened = service.unless_stopped(args.store.open_within(&embedded, patience)).await;
+    let (tasks, _, metrics) = service.parts();
+    let (tasks, metrics) = (tasks.clone(), metrics.clone());
+    let opened = args.store.open_within(&embedded, patience, &tasks, &metrics);
+    let opened = service.unless_stopped(opened).await;
     let Some(store) = opened.transpose()? else { return service.run().await };
     starting.release();
     let kubelets = Arc::new(RemoteKubelets::new(service.identity().clone()));

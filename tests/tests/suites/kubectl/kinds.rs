@@ -214,7 +214,8 @@ fn work() -> Vec<Kind> {
             printed: "endpointslice.discovery.k8s.io",
             object: json!({
                 "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-                "endpoints": [{"addresses": ["10.1.2.3"]}], "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+                "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": true}}],
+                "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
             }),
             columns: "NAME | ADDRESSTYPE | PORTS | ENDPOINTS | AGE",
             wide: "",

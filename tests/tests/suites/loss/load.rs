@@ -31,7 +31,7 @@ const BETWEEN_SCALES: Duration = Duration::from_millis(700);
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How many pods are left alone: so few that the nodes, which take 110 each, have room for all.
-const ALIVE: usize = 60;
+const ALIVE: usize = 12;
 
 /// The most replicas that are asked for.
 const REPLICAS: i32 = 5;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use super::{ClientAuth, HandshakeError, Identity, TlsError};
@@ -18,6 +19,7 @@ use super::{ClientAuth, HandshakeError, Identity, TlsError};
 #[derive(Clone)]
 pub struct LiveIdentity {
     current: Arc<ArcSwap<Identity>>,
+    renewed: watch::Sender<()>,
 }
 
 /// How a port shakes hands: with the certificate, and the authorities, that are current when a client comes.
@@ -49,9 +51,15 @@ impl LiveIdentity {
         self.current.load_full()
     }
 
+    /// Changes whenever the identity is replaced: for whoever makes something of it that does not follow by itself.
+    pub fn renewals(&self) -> watch::Receiver<()> {
+        self.renewed.subscribe()
+    }
+
     /// Replaces it. The caller has made sure that it can be used.
     pub(super) fn set(&self, identity: Identity) {
         self.current.store(Arc::new(identity));
+        self.renewed.send_replace(());
     }
 
     /// A port that presents this certificate and offers `alpn`, best first.
@@ -85,7 +93,7 @@ impl LiveIdentity {
 impl From<Identity> for LiveIdentity {
     /// An identity that nobody replaces.
     fn from(identity: Identity) -> Self {
-        Self { current: Arc::new(ArcSwap::from_pointee(identity)) }
+        Self { current: Arc::new(ArcSwap::from_pointee(identity)), renewed: watch::Sender::new(()) }
     }
 }
 
