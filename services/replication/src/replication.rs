@@ -215,7 +215,11 @@ impl ReplicationLoop {
     }
 
     /// The status as it was written last, by us or by others, and in which version.
-    fn known_status(&self, key: &ObjectKey, rc: &ReplicationController) -> (u64, ReplicationControllerStatus) {
+    fn known_status(
+        &self,
+        key: &ObjectKey,
+        rc: &ReplicationController,
+    ) -> (u64, ReplicationControllerStatus) {
         match self.memory().get(key).and_then(|memory| memory.written.as_ref()) {
             Some((version, status)) if *version > version_of(rc) => (*version, status.clone()),
             _ => (version_of(rc), rc.status.clone()),

@@ -8,7 +8,7 @@ use crate::tls::IdentityFiles;
 /// file by file.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TlsFlags {
-    /// Directory with ca.crt, and <identity>.crt and <identity>.key of this process.
+    /// Directory with ca.crt, and the .crt and .key files of this process, called after its identity.
     #[arg(long, value_name = "DIR", default_value = "/etc/keelson/pki")]
     pub pki_dir: PathBuf,
     /// PEM file with this process's certificate, followed by any intermediates, instead of the one in --pki-dir.
