@@ -4,16 +4,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use super::{Cluster, Service, administrator, free_ports, local};
 use crate::bench::Bench;
+use crate::https::Https;
 
 /// The node of the one kubelet.
 const NODE: &str = "bench-node";
 
 /// What api's certificate calls it, wherever it is.
 const API: &str = "keelson-api";
+
+/// How long the cluster may take until it is ready, and how long to wait before it is asked again.
+const PATIENCE: Duration = Duration::from_secs(90);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a service says when its port is bound and it serves.
 const SERVES: &str = "listening on";
@@ -51,16 +56,29 @@ impl Cluster {
         for service in services.iter_mut().skip(1) {
             service.wait_for(SERVES).await?;
         }
-        Ok(Self {
+        let mut cluster = Self {
             services,
             identity: administrator(&pki)?,
             gateway: local(gateway),
             grpc: local(api),
             grpc_name: Some(API.to_owned()),
-            wall: began.elapsed(),
+            wall: Duration::ZERO,
             said: Duration::ZERO,
-        })
+        };
+        tokio::time::timeout(PATIENCE, ready(&cluster.gateway()?))
+            .await
+            .context("api or gateway is not ready")??;
+        cluster.wall = began.elapsed();
+        Ok(cluster)
     }
+}
+
+/// Waits until the gateway says that it and api are ready: they serve before they have what they need.
+async fn ready(gateway: &Https) -> anyhow::Result<()> {
+    while gateway.connect().await?.get("/readyz", "*/*").await.is_err() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 // === impl Parts ===
