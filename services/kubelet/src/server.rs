@@ -11,8 +11,11 @@ use keelson_base_daemon::tls::Peer;
 use keelson_proto::Object as _;
 use keelson_proto::core::{Pod, PodList};
 use keelson_proto::v1::kubelet_server;
-use keelson_proto::v1::{KubeletPodsRequest, LogChunk, PodLogRequest};
-use tonic::{Request, Response, Status};
+use keelson_proto::v1::{
+    ContainerInput, ContainerOutput, KubeletPodsRequest, LogChunk, PodLogRequest, PortForwardInput,
+    PortForwardOutput,
+};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::clock::Clock;
 use crate::logs;
@@ -72,6 +75,36 @@ impl kubelet_server::Kubelet for Service {
         });
         // A log that is followed must not hold the kubelet open.
         Ok(Response::new(chunks.take_until(self.drain.clone().signaled_owned()).boxed()))
+    }
+
+    type ExecStream = BoxStream<'static, Result<ContainerOutput, Status>>;
+
+    async fn exec(
+        &self,
+        request: Request<Streaming<ContainerInput>>,
+    ) -> Result<Response<Self::ExecStream>, Status> {
+        admit(&request)?;
+        Err(to_grpc(ApiError::unimplemented("exec is not served yet")))
+    }
+
+    type AttachStream = BoxStream<'static, Result<ContainerOutput, Status>>;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<ContainerInput>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        admit(&request)?;
+        Err(to_grpc(ApiError::unimplemented("attach is not served yet")))
+    }
+
+    type PortForwardStream = BoxStream<'static, Result<PortForwardOutput, Status>>;
+
+    async fn port_forward(
+        &self,
+        request: Request<Streaming<PortForwardInput>>,
+    ) -> Result<Response<Self::PortForwardStream>, Status> {
+        admit(&request)?;
+        Err(to_grpc(ApiError::unimplemented("port-forward is not served yet")))
     }
 }
 
