@@ -34,9 +34,11 @@ fn texts(kind: &DynamicMessage, field: &str) -> Vec<String> {
 
 /// Generates `kinds.rs`.
 pub(crate) fn generate(pool: &DescriptorPool) -> String {
-    let services = services(pool);
+    let kept = services(pool, "Get");
+    let asked = services(pool, "Create");
     let mut code = String::new();
-    let mut all = Vec::new();
+    let (mut all, mut observed, mut aliases, mut questions) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for message in pool.all_messages() {
         let Some(kind) = kind_of(&message) else { continue };
         let name = text(&kind, "kind");
@@ -68,27 +70,44 @@ impl crate::Object for {path} {{
             texts(&kind, "short"),
             texts(&kind, "category"),
             flag(&kind, "namespaced"),
-            services.get(message.full_name()).map(String::as_str).unwrap_or_default(),
+            kept.get(message.full_name())
+                .or_else(|| kept.get(&text(&kind, "same_as")))
+                .or_else(|| asked.get(message.full_name()))
+                .map(String::as_str)
+                .unwrap_or_default(),
             message.full_name(),
         );
-        if services.contains_key(message.full_name()) {
-            all.push(constant);
+        match kept.get(message.full_name()) {
+            Some(service) if keeps(pool, service) => all.push(constant),
+            Some(_) => observed.push(constant),
+            None if !text(&kind, "same_as").is_empty() => aliases.push(constant),
+            None if asked.contains_key(message.full_name()) => questions.push(constant),
+            None => {}
         }
     }
-    let _ = writeln!(
-        code,
-        "/// The kinds that have a registry of their own.\npub const REGISTERED: &[crate::Kind] = &[{}];",
-        all.join(", ")
-    );
+    for (doc, name, kinds) in [
+        ("The kinds that have a registry of their own.", "REGISTERED", all),
+        ("The kinds that can be read, but are not kept: they are observed.", "OBSERVED", observed),
+        ("The kinds whose objects are those of a registered kind, under another group.", "ALIASES", aliases),
+        ("The kinds that are created to be answered, and not kept.", "QUESTIONS", questions),
+    ] {
+        let _ = writeln!(code, "/// {doc}\npub const {name}: &[crate::Kind] = &[{}];", kinds.join(", "));
+    }
     code
 }
 
-/// The service that keeps each kind: the one whose `Get` answers with it.
-fn services(pool: &DescriptorPool) -> BTreeMap<String, String> {
+/// Whether a service keeps the objects that it answers with: there is a way to make them.
+fn keeps(pool: &DescriptorPool, service: &str) -> bool {
+    let service = pool.get_service_by_name(service);
+    service.is_some_and(|service| service.methods().any(|method| method.name() == "Create"))
+}
+
+/// The service whose method of this name answers with each kind: with `Get`, the one that keeps it.
+fn services(pool: &DescriptorPool, name: &str) -> BTreeMap<String, String> {
     pool.services()
         .filter_map(|service| {
-            let get = service.methods().find(|method| method.name() == "Get")?;
-            Some((get.output().full_name().to_owned(), service.full_name().to_owned()))
+            let method = service.methods().find(|method| method.name() == name)?;
+            Some((method.output().full_name().to_owned(), service.full_name().to_owned()))
         })
         .collect()
 }

@@ -29,7 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut prost = prost_build::Config::new();
     prost.btree_map(["."]).bytes([".keelson.v1"]).out_dir(&out).include_file("modules.rs");
     // What a secret holds is shown to nobody (`src/secret.rs`).
-    prost.skip_debug([".k8s.io.api.core.v1.Secret"]);
+    prost.skip_debug([
+        ".k8s.io.api.core.v1.Secret",
+        ".k8s.io.api.authentication.v1.TokenRequestStatus",
+        ".k8s.io.api.authentication.v1.TokenReviewSpec",
+    ]);
     tonic_prost_build::configure()
         .build_transport(false)
         .compile_fds_with_config(rewrite::for_codegen(compiler.file_descriptor_set(), &pool), prost)?;

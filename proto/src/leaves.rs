@@ -82,22 +82,33 @@ impl Value for Vec<u8> {
     }
 }
 
-// === impl Verbs: a list in JSON, a message around one in protobuf ===
+/// `Value` for a message that is a list in JSON.
+macro_rules! listed {
+    ($type:ty) => {
+        impl Value for $type {
+            fn is_empty(&self) -> bool {
+                self.items.is_empty()
+            }
 
-impl Value for Verbs {
-    fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
+            fn is_nil(&self) -> bool {
+                self.items.is_empty()
+            }
 
-    fn is_nil(&self) -> bool {
-        self.items.is_empty()
-    }
+            fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.items.write(serializer)
+            }
 
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.items.write(serializer)
-    }
-
-    fn read<'de, D: Deserializer<'de>>(&mut self, deserializer: D, at: &At<'_>) -> Result<(), D::Error> {
-        self.items.read(deserializer, at)
-    }
+            fn read<'de, D: Deserializer<'de>>(
+                &mut self,
+                deserializer: D,
+                at: &At<'_>,
+            ) -> Result<(), D::Error> {
+                self.items.read(deserializer, at)
+            }
+        }
+    };
 }
+
+listed!(Verbs);
+listed!(crate::authentication::ExtraValue);
+listed!(crate::authorization::ExtraValue);

@@ -13,11 +13,15 @@ pub mod json;
 pub mod wire;
 
 pub use self::modules::google::rpc;
+pub use self::modules::k8s::io::api::authentication::v1 as authentication;
+pub use self::modules::k8s::io::api::authorization::v1 as authorization;
 pub use self::modules::k8s::io::api::autoscaling::v1 as autoscaling;
 pub use self::modules::k8s::io::api::coordination::v1 as coordination;
 pub use self::modules::k8s::io::api::core::v1 as core;
 pub use self::modules::k8s::io::api::discovery::v1 as discovery;
+pub use self::modules::k8s::io::api::events::v1 as events;
 pub use self::modules::k8s::io::api::policy::v1 as policy;
+pub use self::modules::k8s::io::api::rbac::v1 as rbac;
 pub use self::modules::k8s::io::apimachinery::pkg::api::resource;
 pub use self::modules::k8s::io::apimachinery::pkg::apis::meta::v1 as meta;
 pub use self::modules::k8s::io::apimachinery::pkg::runtime;
@@ -93,7 +97,7 @@ mod generated {
 mod kinds {
     include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
 }
-pub use self::kinds::REGISTERED;
+pub use self::kinds::{ALIASES, OBSERVED, QUESTIONS, REGISTERED};
 
 // === impl Kind ===
 

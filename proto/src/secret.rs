@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter, Result};
 
+use crate::authentication::{TokenRequestStatus, TokenReviewSpec};
 use crate::core::Secret;
 
 /// Entries by the length of their values.
@@ -23,6 +24,21 @@ impl Debug for Secret {
             .field("data", &Lengths(&self.data))
             .field("string_data", &Lengths(&self.string_data))
             .finish_non_exhaustive()
+    }
+}
+
+// === impl TokenReviewSpec, TokenRequestStatus ===
+
+impl Debug for TokenReviewSpec {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("TokenReviewSpec").field("audiences", &self.audiences).finish_non_exhaustive()
+    }
+}
+
+impl Debug for TokenRequestStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let end = &self.expiration_timestamp;
+        f.debug_struct("TokenRequestStatus").field("expiration_timestamp", end).finish_non_exhaustive()
     }
 }
 
@@ -50,5 +66,13 @@ mod tests {
         let shown = format!("{secret:?}");
         assert!(shown.contains("\"door\"") && shown.contains("\"code\": 4"), "{shown}");
         assert!(!shown.contains("hush") && !shown.contains("aHVz") && !shown.contains("104"), "{shown}");
+    }
+
+    #[test]
+    fn tokens_are_not_shown() {
+        let asked = TokenReviewSpec { token: "hush".to_owned(), audiences: vec!["api".to_owned()] };
+        let made = TokenRequestStatus { token: "hush".to_owned(), expiration_timestamp: None };
+        let shown = format!("{asked:?} {made:?}");
+        assert!(shown.contains("\"api\"") && !shown.contains("hush"), "{shown}");
     }
 }

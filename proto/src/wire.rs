@@ -38,6 +38,11 @@ pub fn put_resource_version(object: &mut impl BufMut, revision: u64) {
     object.put_slice(digits);
 }
 
+/// How many bytes an encoded object of this length takes as an item of a list: `items` is field 2 of every list.
+pub fn item_len(object: usize) -> u64 {
+    (1 + prost::length_delimiter_len(object) + object) as u64
+}
+
 /// The metadata of an encoded object of any kind; the rest is passed over.
 pub fn metadata(object: &[u8]) -> Result<ObjectMeta, prost::DecodeError> {
     Ok(PartialObjectMetadata::decode(object)?.metadata)
@@ -47,6 +52,14 @@ pub fn metadata(object: &[u8]) -> Result<ObjectMeta, prost::DecodeError> {
 mod tests {
     use super::*;
     use crate::core::Pod;
+
+    #[test]
+    fn an_item_is_as_long_as_it_is_said_to_be() {
+        for len in [0, 1, 127, 128, 20_000] {
+            let list = crate::v1::RawList { items: vec![vec![b'x'; len].into()], ..Default::default() };
+            assert_eq!(item_len(len), list.encoded_len() as u64);
+        }
+    }
 
     #[test]
     fn an_appended_revision_is_merged_into_the_metadata() {

@@ -37,7 +37,7 @@ fn documented(message: &DynamicMessage) -> serde_json::Value {
         "IntOrString" => json!(field("intVal").as_i32()),
         "RawExtension" => serde_json::from_slice(field("raw").as_bytes().unwrap()).unwrap(),
         "FieldsV1" => serde_json::from_slice(field("Raw").as_bytes().unwrap()).unwrap(),
-        "Verbs" => value(&field("items")),
+        "Verbs" | "ExtraValue" => value(&field("items")),
         _ => object(message).into(),
     }
 }

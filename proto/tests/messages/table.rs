@@ -28,10 +28,24 @@ pub(crate) struct Json {
 
 /// Every pair.
 pub(crate) fn pairs() -> Vec<Pair> {
-    [core(), coordination(), discovery(), autoscaling(), policy(), meta(), resource(), runtime(), intstr()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        core(),
+        authentication(),
+        authorization(),
+        coordination(),
+        discovery(),
+        events(),
+        autoscaling(),
+        policy(),
+        rbac(),
+        meta(),
+        resource(),
+        runtime(),
+        intstr(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A function with the pairs of one package. `Ours = THEIRS` where the two generators spell a name differently.
@@ -149,6 +163,13 @@ pairs! {
 }
 
 pairs! {
+    events is "k8s.io.api.events.v1", theirs k8s_pb::api::events::v1;
+    objects:
+        Event, EventList, EventSeries;
+    leaves:;
+}
+
+pairs! {
     autoscaling is "k8s.io.api.autoscaling.v1", theirs k8s_pb::api::autoscaling::v1;
     objects:
         Scale, ScaleSpec, ScaleStatus;
@@ -160,6 +181,34 @@ pairs! {
     objects:
         Eviction;
     leaves:;
+}
+
+pairs! {
+    rbac is "k8s.io.api.rbac.v1", theirs k8s_pb::api::rbac::v1;
+    objects:
+        AggregationRule, ClusterRole, ClusterRoleBinding, ClusterRoleBindingList, ClusterRoleList, PolicyRule,
+        Role, RoleBinding, RoleBindingList, RoleList, RoleRef, Subject;
+    leaves:;
+}
+
+pairs! {
+    authentication is "k8s.io.api.authentication.v1", theirs k8s_pb::api::authentication::v1;
+    objects:
+        BoundObjectReference, SelfSubjectReview, SelfSubjectReviewStatus, TokenRequest, TokenRequestSpec,
+        TokenRequestStatus, TokenReview, TokenReviewSpec, TokenReviewStatus, UserInfo;
+    leaves:
+        ExtraValue;
+}
+
+pairs! {
+    authorization is "k8s.io.api.authorization.v1", theirs k8s_pb::api::authorization::v1;
+    objects:
+        FieldSelectorAttributes, LabelSelectorAttributes, LocalSubjectAccessReview, NonResourceAttributes,
+        NonResourceRule, ResourceAttributes, ResourceRule, SelfSubjectAccessReview,
+        SelfSubjectAccessReviewSpec, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec, SubjectAccessReview,
+        SubjectAccessReviewSpec, SubjectAccessReviewStatus, SubjectRulesReviewStatus;
+    leaves:
+        ExtraValue;
 }
 
 pairs! {
