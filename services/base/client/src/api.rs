@@ -99,7 +99,7 @@ impl<K: Object> Api<K> {
             items.extend(page.items);
             if metadata.r#continue.is_empty() {
                 let metadata = ListMeta { resource_version: metadata.resource_version, ..Default::default() };
-                return Ok(RawList { metadata: Some(metadata), items, trace_contexts });
+                return Ok(RawList { metadata: Some(metadata), items, trace_contexts, ..RawList::default() });
             }
             token = metadata.r#continue;
         }

@@ -1,11 +1,12 @@
 //! A way to api and how it is used: with which deadline, as which program, on whose behalf.
 
+use std::fmt;
 use std::time::Duration;
 
 use keelson_base_daemon::admin::Metrics;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
-use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
 use crate::leader::Office;
 use crate::meter::CallMeter;
@@ -28,11 +29,11 @@ pub struct Client {
     options: CallOptions,
 }
 
-/// The user on whose behalf the gateway calls: a name and groups that can be sent as metadata.
-#[derive(Clone, Debug)]
+/// On whose behalf the gateway calls, as metadata says it: a name and groups, or what the user has brought to be known
+/// by, which api looks at.
+#[derive(Clone)]
 pub struct ForwardedUser {
-    name: MetadataValue<Ascii>,
-    groups: Vec<MetadataValue<Ascii>>,
+    metadata: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
 }
 
 /// What calls have in common.
@@ -129,8 +130,44 @@ impl Client {
 impl ForwardedUser {
     /// Fails with `Unauthorized` if a name cannot be sent: metadata is printable ASCII, and half a user is another one.
     pub fn try_new<'a>(name: &str, groups: impl IntoIterator<Item = &'a str>) -> Result<Self, ApiError> {
-        let groups = groups.into_iter().map(sendable).collect::<Result<_, _>>()?;
-        Ok(Self { name: sendable(name)?, groups })
+        let key = MetadataKey::from_static;
+        let mut metadata = vec![(key(REMOTE_USER), sendable(name)?)];
+        for group in groups {
+            metadata.push((key(REMOTE_GROUP), sendable(group)?));
+        }
+        Ok(Self { metadata })
+    }
+
+    /// A user who is known by the value of an `Authorization` header: a token, or name and password.
+    ///
+    /// # Errors
+    /// `Unauthorized` if it cannot be sent.
+    pub fn try_credential(value: &str) -> Result<Self, ApiError> {
+        // What it is must not be told.
+        let value = sendable(value).map_err(|_| ApiError::unauthorized(""))?;
+        Ok(Self { metadata: vec![(MetadataKey::from_static("authorization"), value)] })
+    }
+
+    /// The user asks to be taken for somebody else: another header of his, an `Impersonate-…`.
+    ///
+    /// # Errors
+    /// `BadRequest` if it cannot be sent: what is left out would leave him more than he asked for.
+    pub fn try_with(mut self, name: &str, value: &str) -> Result<Self, ApiError> {
+        let key = name.to_ascii_lowercase().parse::<MetadataKey<Ascii>>().ok();
+        let pair = key.zip(sendable(value).ok());
+        let refused =
+            || ApiError::bad_request(format!("the header {name} cannot be read: send printable ASCII"));
+        self.metadata.push(pair.ok_or_else(refused)?);
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for ForwardedUser {
+    /// What a user is known by is told to nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = |key: &MetadataKey<Ascii>| key.as_str() != "authorization";
+        let shown = self.metadata.iter().map(|(key, value)| (key.as_str(), open(key).then_some(value)));
+        f.debug_map().entries(shown).finish()
     }
 }
 
@@ -160,9 +197,8 @@ impl CallOptions {
             metadata.insert("user-agent", user_agent.clone());
         }
         if let Some(user) = &self.user {
-            metadata.insert(REMOTE_USER, user.name.clone());
-            for group in &user.groups {
-                metadata.append(REMOTE_GROUP, group.clone());
+            for (key, value) in &user.metadata {
+                metadata.append(key.clone(), value.clone());
             }
         }
         keelson_base_daemon::trace::inject(metadata.as_mut());

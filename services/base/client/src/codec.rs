@@ -4,7 +4,14 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// How large the buffer of a message is at first, in bytes. Each call and each watch has one at either end, for as long as
+/// it lasts: of tonic's 8 KiB most would lie idle.
+const BUFFER: usize = 1 << 10;
+
+/// So many bytes of waiting messages are sent on before more are encoded: tonic's default.
+const SEND_AT: usize = 32 << 10;
 
 /// A gRPC codec whose messages are bytes, in both directions. Decoded messages share the buffer they came in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +43,10 @@ impl Encoder for BytesCodec {
         dst.put_slice(&item);
         Ok(())
     }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER, SEND_AT)
+    }
 }
 
 impl Decoder for BytesCodec {
@@ -45,5 +56,9 @@ impl Decoder for BytesCodec {
     fn decode(&mut self, src: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
         let len = src.remaining();
         Ok(Some(src.copy_to_bytes(len)))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(BUFFER, SEND_AT)
     }
 }

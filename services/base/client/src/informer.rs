@@ -2,13 +2,16 @@
 //!
 //! One task per informer is the only writer of its [`Cache`]. It lists, watches from the list's revision, and lists
 //! again only if that revision is gone; after a lost connection the watch goes on where it was. Its handler hears of
-//! real changes only: a second list is compared with the first by uid and resourceVersion.
+//! real changes only: a second list is compared with the first by uid and resourceVersion. All informers of a process
+//! share the [`Decoded`] objects.
 
 mod cache;
+mod decoded;
 mod diff;
 mod follow;
 
 pub use self::cache::Cache;
+pub use self::decoded::Decoded;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

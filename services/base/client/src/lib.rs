@@ -9,6 +9,7 @@
 //! | [`status`] | `ApiError` on the gRPC wire |
 //! | [`codec`] | messages that pass through as they are |
 //! | [`Informer`], [`Cache`] | a copy of what api holds, kept current by list and watch |
+//! | [`Decoded`] | objects decoded once for all of a process |
 //! | [`WorkQueue`] | keys to work on: deduplicated, delayed, never two at once |
 //! | [`Expectations`] | writes that a cache has yet to see |
 //! | [`Recorder`] | Events |
@@ -25,6 +26,7 @@ mod informer;
 pub mod leader;
 mod metadata;
 mod meter;
+pub mod notes;
 mod queue;
 mod raw;
 mod recorder;
@@ -44,7 +46,7 @@ pub use self::api::{
 pub use self::channel::{Channel, ConnectError, Endpoints};
 pub use self::client::{Client, ForwardedUser, REMOTE_GROUP, REMOTE_USER};
 pub use self::expectations::Expectations;
-pub use self::informer::{Cache, Delta, Informer, WatchScope};
+pub use self::informer::{Cache, Decoded, Delta, Informer, WatchScope};
 pub use self::metadata::MetadataOf;
 pub use self::queue::{Item, WorkQueue};
 pub use self::raw::{MAX_MESSAGE, Messages, RawApi};

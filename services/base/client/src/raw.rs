@@ -27,6 +27,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::channel::Lost;
 use crate::client::CallOptions;
 use crate::codec::BytesCodec;
+use crate::notes::Notes;
 use crate::{Channel, status};
 
 /// The largest message that is accepted, in bytes: a list is one message.
@@ -127,10 +128,22 @@ impl RawApi {
     /// The same, with the answer as it came.
     pub async fn unary_bytes(&self, method: &'static str, request: &impl Message) -> Result<Bytes, ApiError> {
         let span = rpc::client(&self.service, method);
-        span.instrument_result(self.call(method, request)).await
+        span.instrument_result(self.call(method, request)).await.map(Response::into_inner)
     }
 
-    async fn call(&self, method: &'static str, request: &impl Message) -> Result<Bytes, ApiError> {
+    /// The same, with what the server notes besides.
+    pub async fn unary_noted(
+        &self,
+        method: &'static str,
+        request: &impl Message,
+    ) -> Result<(Bytes, Notes), ApiError> {
+        let span = rpc::client(&self.service, method);
+        let answer = span.instrument_result(self.call(method, request)).await?;
+        let notes = Notes::read(answer.metadata());
+        Ok((answer.into_inner(), notes))
+    }
+
+    async fn call(&self, method: &'static str, request: &impl Message) -> Result<Response<Bytes>, ApiError> {
         let (office, deadline) = self.options.bounds(method)?;
         let message = Bytes::from(request.encode_to_vec());
         let path = self.path(method)?;
@@ -176,7 +189,40 @@ impl RawApi {
             grpc.ready().await?;
             grpc.server_streaming(request, path, BytesCodec).await
         };
-        self.within_deadline(method, self.options.deadline, call).await
+        self.within_deadline(method, self.options.deadline, call).await.map(Response::into_inner)
+    }
+
+    /// Any other method of the service that takes a stream and answers with one. Opening it is subject to the deadline,
+    /// for which the server may need the first of `requests`; what follows is not. Dropping the answer ends the call.
+    pub async fn bidi_stream<Q: Message + 'static, A: Message + Default>(
+        &self,
+        method: &'static str,
+        requests: impl Stream<Item = Q> + Send + 'static,
+    ) -> Result<Messages<A>, ApiError> {
+        let requests = requests.map(|request| Bytes::from(request.encode_to_vec()));
+        let span = rpc::client(&self.service, method);
+        let stream = span.instrument_result(self.open_both(method, requests)).await?;
+        Ok(Messages { stream, message: PhantomData })
+    }
+
+    async fn open_both(
+        &self,
+        method: &'static str,
+        requests: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Result<Streaming<Bytes>, ApiError> {
+        let (office, deadline) = self.options.bounds(method)?;
+        let mut request = Request::new(requests);
+        self.options.write(request.metadata_mut());
+        if let Some(office) = office {
+            request.extensions_mut().insert(office);
+        }
+        let path = self.path(method)?;
+        let mut grpc = self.watches.clone();
+        let call = async move {
+            grpc.ready().await?;
+            grpc.streaming(request, path, BytesCodec).await
+        };
+        self.within_deadline(method, deadline, call).await.map(Response::into_inner)
     }
 
     /// Waits for an answer. A server may get the deadline too, but it may be the server that does not answer.
@@ -185,10 +231,10 @@ impl RawApi {
         method: &'static str,
         deadline: Duration,
         call: impl Future<Output = Result<Response<T>, Status>>,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Response<T>, ApiError> {
         let begun = Instant::now();
         let answer = match tokio::time::timeout(deadline, call).await {
-            Ok(answer) => answer.map(Response::into_inner).map_err(status::from_grpc),
+            Ok(answer) => answer.map_err(status::from_grpc),
             Err(_) => {
                 let late = format!("/{}/{method} did not answer within {deadline:?}", self.service);
                 Err(status::from_grpc(Status::deadline_exceeded(late)))

@@ -5,8 +5,10 @@
 //! the loops that drive them, each as a trait of its own that a provider may or may not have, so that no provider
 //! ever needs a method that only says "not supported".
 
+mod disks;
 mod local;
 
+pub use self::disks::{Attached, Disks, LocalDisks};
 pub use self::local::Local;
 
 use std::error::Error;

@@ -14,11 +14,15 @@
 //! | [`admin`] | health, readiness, metrics |
 //! | [`reflection`] | gRPC server reflection |
 //! | [`trace`] | W3C trace context and spans; the one crate that names OpenTelemetry |
+//! | [`on_read`] | a stream with somebody who looks at its reads |
+//! | [`directories`] | directories whose changes the kernel tells |
 //! | [`backoff`] | delays between attempts |
 
 pub mod admin;
 pub mod backoff;
+pub mod directories;
 pub mod flags;
+pub mod on_read;
 pub mod reflection;
 pub mod serve;
 pub mod signals;

@@ -2,10 +2,12 @@
 
 mod connection;
 mod first_byte;
+mod hold;
 mod listener;
 mod throttle;
 
 pub use self::connection::ConnectionInfo;
+pub use self::hold::hold;
 pub use self::listener::{BindError, Listener};
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ mod live;
 mod names;
 mod peer;
 mod pki;
+mod signing;
 mod validity;
 
 pub use self::certificate::Stale;
@@ -26,6 +27,7 @@ pub use self::live::{ClientTls, LiveIdentity, ServerTls};
 pub use self::names::{IdentitySpec, San, Subject, Usage};
 pub use self::peer::Peer;
 pub use self::pki::{Issued, Pki, Why};
+pub use self::signing::{SIGNING_KEY, SIGNING_KEY_PUBLIC};
 pub use self::validity::{Age, Validity};
 
 pub use rustls::pki_types::ServerName;

@@ -1,5 +1,6 @@
 //! What the v1 objects mean: names, selectors, quantities, defaults, validation, Status reasons. No I/O.
 
+pub mod apply;
 mod checks;
 pub mod conditions;
 pub mod configmap;
@@ -28,6 +29,7 @@ pub mod pod;
 pub mod podtemplate;
 pub mod probe;
 pub mod quantity;
+pub mod rbac;
 pub mod rc;
 pub mod resourcequota;
 pub mod resources;

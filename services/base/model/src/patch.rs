@@ -12,6 +12,7 @@ use std::io;
 
 use serde_json::Value;
 
+pub(crate) use self::schema::ListType;
 pub use self::schema::Schema;
 use crate::status::ApiError;
 

@@ -18,7 +18,7 @@ pub use self::binding::validate_binding;
 pub use self::defaults::{set_defaults, set_spec_defaults};
 pub use self::facts::field_value;
 pub use self::references::{References, references};
-pub use self::resources::{limits, qos_class, requests};
+pub use self::resources::{limited, limits, qos_class, requested, requests};
 pub(crate) use self::scheduling::{validate_label_selector, validate_node_selector};
 pub use self::selectable::{FIELDS, fields};
 pub use self::status::{prepare_status_update, validate_status_update};

@@ -1,6 +1,11 @@
 //! Resource quotas: their rules.
 
 mod scopes;
+mod usage;
+
+pub use self::usage::{
+    Counted, Excess, constrained, covers, exceeded, increase, matches, must_specify, names_of, used_of,
+};
 
 use std::borrow::Cow;
 

@@ -29,6 +29,17 @@ pub const PODS: &str = "pods";
 /// Resource names and their quantities, as objects hold them.
 pub type ResourceList = BTreeMap<String, resource::Quantity>;
 
+/// Resource amounts by name, to the billionth and in the form in which they were written.
+pub type Amounts = BTreeMap<String, Quantity>;
+
+/// What can be summed up over the containers of a pod.
+pub(crate) trait Sum: Default + Clone {
+    /// Adds the other's amounts.
+    fn add(&mut self, other: &Self);
+    /// Raises each amount to the other's, where that is more.
+    fn raise(&mut self, other: &Self);
+}
+
 /// Resource amounts as numbers that can be added and compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
@@ -48,6 +59,16 @@ pub fn quantity(field: &resource::Quantity) -> Option<Quantity> {
         return "0".parse().ok();
     }
     field.string.parse().ok()
+}
+
+/// The amounts that a list holds; what is not a quantity counts as zero.
+pub fn amounts(list: &ResourceList) -> Amounts {
+    list.iter().map(|(name, field)| (name.clone(), Quantity::from(field))).collect()
+}
+
+/// The list that says these amounts.
+pub fn list(amounts: &Amounts) -> ResourceList {
+    amounts.iter().map(|(name, amount)| (name.clone(), (*amount).into())).collect()
 }
 
 /// Writes each quantity in its one canonical form; a text that is not a quantity stays for validation to name.
@@ -122,6 +143,33 @@ impl Resources {
         for (name, amount) in &other.extended {
             let mine = self.extended.entry(name.clone()).or_default();
             *mine = with(*mine, *amount);
+        }
+    }
+}
+
+impl Sum for Resources {
+    fn add(&mut self, other: &Self) {
+        Self::add(self, other);
+    }
+
+    fn raise(&mut self, other: &Self) {
+        Self::raise(self, other);
+    }
+}
+
+impl Sum for Amounts {
+    fn add(&mut self, other: &Self) {
+        for (name, amount) in other {
+            *self.entry(name.clone()).or_default() += *amount;
+        }
+    }
+
+    fn raise(&mut self, other: &Self) {
+        for (name, amount) in other {
+            let mine = self.entry(name.clone()).or_default();
+            if *amount > *mine {
+                *mine = *amount;
+            }
         }
     }
 }

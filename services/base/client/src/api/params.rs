@@ -75,7 +75,7 @@ impl ListParams {
 // === impl WatchParams ===
 
 impl WatchParams {
-    pub(super) fn request(&self, namespace: &str) -> WatchRequest {
+    pub(crate) fn request(&self, namespace: &str) -> WatchRequest {
         WatchRequest {
             namespace: namespace.to_owned(),
             label_selector: self.label_selector.clone(),

@@ -107,6 +107,9 @@ fn a_user_who_cannot_be_sent_whole_is_not_sent() {
         assert!(ForwardedUser::try_new("jane", ["dev", name]).is_err(), "{name:?}");
     }
     assert!(ForwardedUser::try_new("system:node:n1", ["a b"]).is_ok());
+    assert!(ForwardedUser::try_credential("Bearer h\u{e4}").is_err());
+    let shown = format!("{:?}", ForwardedUser::try_credential("Bearer hush").unwrap());
+    assert!(!shown.contains("hush"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]

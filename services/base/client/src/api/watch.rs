@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use keelson_base_daemon::trace::Cause;
 use keelson_base_model::status::ApiError;
@@ -50,6 +51,16 @@ pub struct Watch<K> {
 impl<K: Object> WatchEvent<K> {
     /// Reads an event; fails with `InternalError` if it is of no known type or its object cannot be read.
     pub fn decode(event: RawWatchEvent) -> Result<Self, ApiError> {
+        Self::read(event, decode)
+    }
+}
+
+impl<K> WatchEvent<K> {
+    /// The same, with the object as `decode` makes it of its bytes.
+    pub(crate) fn read(
+        event: RawWatchEvent,
+        decode: impl FnOnce(Bytes) -> Result<K, ApiError>,
+    ) -> Result<Self, ApiError> {
         let kind = match event.r#type() {
             WatchEventType::Added => WatchEventKind::Added,
             WatchEventType::Modified => WatchEventKind::Modified,

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::uri::Authority;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keelson_base_daemon::on_read::OnRead;
 use keelson_base_daemon::tls::{self, ClientTls, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tonic::body::Body;
@@ -52,13 +52,6 @@ pub(super) struct Connection {
     pub(super) sender: Sender,
     /// Runs it; ends when no more calls can be sent.
     pub(super) run: BoxFuture<'static, ()>,
-}
-
-/// A stream that tells when the peer has said something, and keeps in words why it failed.
-struct Heard<I> {
-    io: I,
-    first: Option<oneshot::Sender<()>>,
-    failure: Failure,
 }
 
 /// Why a stream failed. hyper keeps that to itself.
@@ -110,7 +103,16 @@ where
 {
     let (first, heard) = oneshot::channel();
     let failure = Failure::default();
-    let io = TokioIo::new(Heard { io, first: Some(first), failure: failure.clone() });
+    let (mut first, keeping) = (Some(first), failure.clone());
+    let io = TokioIo::new(OnRead::new(io, move |_, read| {
+        if matches!(read, Poll::Ready(Ok(1..)))
+            && let Some(first) = first.take()
+        {
+            // Nobody waits any more if connecting took too long.
+            let _ = first.send(());
+        }
+        read.map_ok(|_| ()).map_err(|error| keeping.keep(error))
+    }));
     let handshake = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEP_ALIVE)
@@ -132,58 +134,6 @@ where
     tokio::select! {
         Ok(()) = heard => Ok(Connection { sender, run }),
         () = &mut run => Err(said.text().unwrap_or_else(|| "the server closed the connection".to_owned())),
-    }
-}
-
-// === impl Heard ===
-
-impl<I: AsyncRead + Unpin> AsyncRead for Heard<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        match polled {
-            Poll::Ready(Ok(())) => {
-                if buf.filled().len() > before
-                    && let Some(first) = self.first.take()
-                {
-                    // Nobody waits any more if connecting took too long.
-                    let _ = first.send(());
-                }
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.failure.keep(error))),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Heard<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }
 

@@ -160,6 +160,19 @@ impl<K: Object> Cache<K> {
     }
 }
 
+impl<K: Object> Cache<K> {
+    /// A cache that holds just these and never changes, [with an index](Cache::with_index): for tests, as
+    /// [`FromIterator`] is.
+    pub fn indexed(objects: impl IntoIterator<Item = K>, index: fn(&K) -> Vec<String>) -> Self {
+        let cache = Self::with_index(index);
+        for object in objects {
+            cache.write().insert(key_of(&object), Arc::new(object));
+        }
+        cache.set_synced();
+        cache
+    }
+}
+
 /// A cache that holds just these and never changes: for whoever decides on caches, to be tested.
 impl<K: Object> FromIterator<K> for Cache<K> {
     fn from_iter<I: IntoIterator<Item = K>>(objects: I) -> Self {

@@ -12,8 +12,11 @@ use super::cache::{Objects, key_of};
 use crate::{WatchEvent, WatchEventKind};
 
 /// Makes `objects` what was listed. Deletions come first, then what is new or changed, in the order of keys.
-pub(super) fn replace<K: Object>(objects: &mut Objects<K>, listed: Vec<(K, Option<Cause>)>) -> Vec<Delta<K>> {
-    let listed: BTreeMap<_, _> = listed.into_iter().map(|listed| (key_of(&listed.0), listed)).collect();
+pub(super) fn replace<K: Object>(
+    objects: &mut Objects<K>,
+    listed: Vec<(Arc<K>, Option<Cause>)>,
+) -> Vec<Delta<K>> {
+    let listed: BTreeMap<_, _> = listed.into_iter().map(|listed| (key_of(&*listed.0), listed)).collect();
     let gone: Vec<ObjectKey> =
         objects.all().keys().filter(|key| !listed.contains_key(key)).cloned().collect();
     let mut deltas = Vec::new();
@@ -32,9 +35,9 @@ pub(super) fn replace<K: Object>(objects: &mut Objects<K>, listed: Vec<(K, Optio
 }
 
 /// Makes one watch event's change.
-pub(super) fn apply<K: Object>(objects: &mut Objects<K>, event: WatchEvent<K>) -> Vec<Delta<K>> {
+pub(super) fn apply<K: Object>(objects: &mut Objects<K>, event: WatchEvent<Arc<K>>) -> Vec<Delta<K>> {
     let mut deltas = Vec::new();
-    let key = key_of(&event.object);
+    let key = key_of(&*event.object);
     match event.kind {
         WatchEventKind::Added | WatchEventKind::Modified => {
             put(objects, key, event.object, |delta| deltas.push(delta));
@@ -42,7 +45,7 @@ pub(super) fn apply<K: Object>(objects: &mut Objects<K>, event: WatchEvent<K>) -
         WatchEventKind::Deleted => {
             // The event has the very last state; the cache only says whether anybody ever knew the object.
             if objects.remove(&key).is_some() {
-                deltas.push(Delta::Deleted { old: Arc::new(event.object), trace: None });
+                deltas.push(Delta::Deleted { old: event.object, trace: None });
             }
         }
         WatchEventKind::Bookmark => {}
@@ -57,10 +60,10 @@ pub(super) fn apply<K: Object>(objects: &mut Objects<K>, event: WatchEvent<K>) -
 }
 
 /// Stores an object, unless it is there in this version already. One that was deleted and made anew unseen is both.
-fn put<K: Object>(objects: &mut Objects<K>, key: ObjectKey, object: K, mut tell: impl FnMut(Delta<K>)) {
+fn put<K: Object>(objects: &mut Objects<K>, key: ObjectKey, new: Arc<K>, mut tell: impl FnMut(Delta<K>)) {
     let mut old = objects.get(&key);
     if let Some(known) = &old {
-        let (known, new) = (known.metadata(), object.metadata());
+        let (known, new) = (known.metadata(), new.metadata());
         if known.uid != new.uid {
             if let Some(old) = old.take() {
                 tell(Delta::Deleted { old, trace: None });
@@ -69,7 +72,6 @@ fn put<K: Object>(objects: &mut Objects<K>, key: ObjectKey, object: K, mut tell:
             return;
         }
     }
-    let new = Arc::new(object);
     objects.insert(key, new.clone());
     tell(Delta::Applied { old, new, trace: None });
 }

@@ -1,6 +1,7 @@
 //! List and watch as a state machine: one step at a time, each saying what comes next.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -8,11 +9,11 @@ use keelson_base_daemon::backoff::Backoff;
 use keelson_base_daemon::trace::Cause;
 use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
+use keelson_proto::v1::RawWatchEvent;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Cache, Delta, WatchScope, diff};
-use crate::raw::decode;
-use crate::{Api, ListParams, Watch, WatchEvent, WatchEventKind, WatchParams};
+use super::{Cache, Decoded, Delta, WatchScope, diff};
+use crate::{Api, ListParams, Messages, WatchEvent, WatchEventKind, WatchParams};
 
 /// The delays between attempts.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -26,19 +27,20 @@ pub(super) struct Follower<K, H> {
     api: Api<K>,
     scope: WatchScope,
     cache: Cache<K>,
+    decoded: Decoded<K>,
     handler: H,
     backoff: Backoff,
     resync_at: Option<Instant>,
 }
 
 /// Where a follower is.
-enum State<K> {
+enum State {
     /// Knows nothing current: lists next.
     Empty,
     /// Knows all up to a revision: opens a watch from there next.
     Listed { revision: u64 },
     /// Hears what happens after a revision.
-    Watching { revision: u64, watch: Box<Watch<K>>, since: Instant },
+    Watching { revision: u64, watch: Box<Messages<RawWatchEvent>>, since: Instant },
     /// Something failed: waits, then goes on.
     Waiting { delay: Duration, then: Next },
 }
@@ -59,7 +61,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
         let api = if scope.namespace.is_empty() { api } else { api.namespaced(&scope.namespace) };
         let backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).jitter(0.5);
         let resync_at = next_resync(scope.resync);
-        Self { api, scope, cache, handler, backoff, resync_at }
+        Self { api, scope, cache, decoded: Decoded::of_process(), handler, backoff, resync_at }
     }
 
     /// Follows for ever.
@@ -70,7 +72,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
         }
     }
 
-    async fn step(&mut self, state: State<K>) -> State<K> {
+    async fn step(&mut self, state: State) -> State {
         match state {
             State::Empty => match self.list().await {
                 Ok(revision) => State::Listed { revision },
@@ -103,7 +105,8 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
         let revision = revision(&list.metadata.unwrap_or_default().resource_version)?;
         let causes = list.trace_contexts.iter().map(|trace| Cause::listed(trace));
         let causes = causes.chain(std::iter::repeat(None));
-        let items = list.items.into_iter().zip(causes).map(|(item, cause)| Ok((decode(item)?, cause)));
+        let items =
+            list.items.into_iter().zip(causes).map(|(item, cause)| Ok((self.decoded.decode(item)?, cause)));
         let items = items.collect::<Result<_, ApiError>>()?;
         let deltas = diff::replace(&mut self.cache.write(), items);
         deltas.into_iter().for_each(&mut self.handler);
@@ -115,18 +118,23 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
         Ok(revision)
     }
 
-    async fn watch(&mut self, revision: u64) -> Result<Box<Watch<K>>, ApiError> {
+    async fn watch(&mut self, revision: u64) -> Result<Box<Messages<RawWatchEvent>>, ApiError> {
         let params = WatchParams {
             label_selector: self.scope.label_selector.clone(),
             field_selector: self.scope.field_selector.clone(),
             resource_version: revision.to_string(),
             bookmarks: true,
         };
-        self.api.watch(&params).await.map(Box::new)
+        self.api.raw().watch(params.request(self.api.namespace())).await.map(Box::new)
     }
 
     /// Takes the next event of a watch.
-    async fn follow(&mut self, mut seen: u64, mut watch: Box<Watch<K>>, since: Instant) -> State<K> {
+    async fn follow(
+        &mut self,
+        mut seen: u64,
+        mut watch: Box<Messages<RawWatchEvent>>,
+        since: Instant,
+    ) -> State {
         let event = tokio::select! {
             event = watch.next() => event,
             () = at(self.resync_at) => {
@@ -135,7 +143,8 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
             }
             () = self.cache.stale() => return State::Empty,
         };
-        match event {
+        let decode = |event| WatchEvent::read(event, |object| self.decoded.decode(object));
+        match event.map(|event| event.and_then(decode)) {
             Some(Ok(event)) => {
                 self.backoff.reset();
                 seen = seen.max(event.revision);
@@ -153,7 +162,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
         }
     }
 
-    fn apply(&mut self, event: WatchEvent<K>) {
+    fn apply(&mut self, event: WatchEvent<Arc<K>>) {
         if event.kind != WatchEventKind::Bookmark {
             let deltas = diff::apply(&mut self.cache.write(), event);
             deltas.into_iter().for_each(&mut self.handler);
@@ -175,7 +184,7 @@ impl<K: Object, H: FnMut(Delta<K>) + Send + 'static> Follower<K, H> {
         }
     }
 
-    fn wait(&mut self, what: &str, error: &ApiError, then: Next) -> State<K> {
+    fn wait(&mut self, what: &str, error: &ApiError, then: Next) -> State {
         let (kind, delay) = (K::KIND.plural, self.backoff.next_delay());
         // That api is away is told once by whoever made the channel, not for each kind and attempt.
         match error.code() {

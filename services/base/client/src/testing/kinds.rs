@@ -8,6 +8,7 @@ use keelson_proto::core::{
 };
 use keelson_proto::discovery::EndpointSlice;
 use keelson_proto::meta::ObjectMeta;
+use keelson_proto::rbac::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use keelson_proto::{Kind, Object, wire};
 use serde_json::Value;
 
@@ -21,7 +22,9 @@ pub(super) struct Form {
     pub(super) with_metadata: fn(&[u8], ObjectMeta) -> Bytes,
 }
 
-const FORMS: [Form; 17] = [
+const FORMS: [Form; 21] = [
+    form::<ClusterRole>(),
+    form::<ClusterRoleBinding>(),
     form::<ConfigMap>(),
     form::<EndpointSlice>(),
     form::<Endpoints>(),
@@ -36,6 +39,8 @@ const FORMS: [Form; 17] = [
     form::<PodTemplate>(),
     form::<ReplicationController>(),
     form::<ResourceQuota>(),
+    form::<Role>(),
+    form::<RoleBinding>(),
     form::<Secret>(),
     form::<Service>(),
     form::<ServiceAccount>(),

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
-use super::first_byte::FirstByte;
+use super::first_byte::first_byte_within;
 use super::throttle::Throttle;
 use crate::tasks::Drain;
 use crate::tls::{HandshakeError, Peer, ServerTls};
@@ -129,7 +129,7 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(FirstByte::within(self.first_byte_timeout, stream));
+        let io = TokioIo::new(first_byte_within(self.first_byte_timeout, stream));
         let server = self.clone();
         let service = service_fn(move |request| server.clone().request(request, sender.clone()));
         let mut connection = std::pin::pin!(self.http.serve_connection_with_upgrades(io, service));

@@ -1,6 +1,5 @@
 //! Identities that follow their files: read again when these change, watched for their end.
 
-mod directories;
 mod notice;
 
 use std::collections::BTreeSet;
@@ -10,11 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::directories::Directories;
 use self::notice::Notice;
 use super::validity::{seconds, time_text};
 use super::{Age, Identity, LiveIdentity, TlsError, Validity};
 use crate::admin::{Family, Gauge, Metrics};
+use crate::directories::Directories;
 use crate::tasks::Tasks;
 
 /// After a change the files are left this long to settle: certificate and key change one after the other.

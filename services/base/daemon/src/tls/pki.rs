@@ -77,6 +77,11 @@ impl Pki {
         Ok(Self { dir: dir.to_owned(), sans: sans.iter().cloned().collect(), ca_pem, ca_der, issuer })
     }
 
+    /// The authority's directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The authority's certificate: what clients are given to trust.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem

@@ -1,4 +1,4 @@
-//! How each message's fields merge: the patch options of the `.proto` files, read once.
+//! How each message's fields merge, and how they are owned: the options of the `.proto` files, read once.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
 };
 
-/// What strategic merge knows of one message.
+/// What strategic merge and server-side apply know of one message.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema(Option<&'static Shape>);
 
@@ -15,17 +15,36 @@ pub struct Schema(Option<&'static Shape>);
 #[derive(Debug, Default)]
 struct Shape {
     fields: HashMap<String, Field>,
+    /// Objects of it have one owner.
+    atomic: bool,
+}
+
+/// How server-side apply treats a list.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ListType {
+    /// It is no list.
+    None,
+    /// It has one owner.
+    Atomic,
+    /// Each of its scalars can have another.
+    Set,
+    /// Each of its objects can have another: the fields that tell them apart, and what those count as if left out.
+    Map(Vec<(String, Option<String>)>),
 }
 
 /// How one field merges.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     /// The patch's value takes the place of the old one, whatever its type.
     pub(super) replace: bool,
     /// A list whose items merge.
     pub(super) merge: bool,
     /// The field that tells the items of a merged list apart; none for a list of scalars.
     pub(super) merge_key: Option<String>,
+    /// How server-side apply treats it, if it is a list.
+    pub(crate) list: ListType,
+    /// A map or an object that has one owner to server-side apply.
+    pub(crate) atomic: bool,
     /// Full name of the message that the field (or each of its items) holds; "" for anything else.
     message: String,
 }
@@ -38,6 +57,11 @@ struct Options {
     strategy: ExtensionDescriptor,
     merge_key: ExtensionDescriptor,
     hand_json: ExtensionDescriptor,
+    list_type: ExtensionDescriptor,
+    list_map_key: ExtensionDescriptor,
+    map_type: ExtensionDescriptor,
+    key_default: ExtensionDescriptor,
+    atomic: ExtensionDescriptor,
 }
 
 // === impl Schema ===
@@ -61,7 +85,12 @@ impl Schema {
         self.0.is_some()
     }
 
-    pub(super) fn field(self, name: &str) -> Option<&'static Field> {
+    /// Whether server-side apply gives all of an object one owner.
+    pub(crate) fn is_atomic(self) -> bool {
+        self.0.is_some_and(|shape| shape.atomic)
+    }
+
+    pub(crate) fn field(self, name: &str) -> Option<&'static Field> {
         self.0?.fields.get(name)
     }
 }
@@ -70,7 +99,7 @@ impl Schema {
 
 impl Field {
     /// The schema of the field's value, or of its items.
-    pub(super) fn schema(&self) -> Schema {
+    pub(crate) fn schema(&self) -> Schema {
         Schema::of(&self.message)
     }
 }
@@ -85,6 +114,11 @@ impl Options {
             strategy: option("patch_strategy")?,
             merge_key: option("patch_merge_key")?,
             hand_json: option("hand_json")?,
+            list_type: option("list_type")?,
+            list_map_key: option("list_map_key")?,
+            map_type: option("map_type")?,
+            key_default: option("key_default")?,
+            atomic: option("atomic")?,
         })
     }
 }
@@ -109,7 +143,7 @@ fn read() -> HashMap<String, Shape> {
 }
 
 fn shape(message: &MessageDescriptor, options: &Options) -> Shape {
-    let mut shape = Shape::default();
+    let mut shape = Shape { atomic: flag(&message.options(), &options.atomic), ..Shape::default() };
     for field in message.fields() {
         match field.kind() {
             Kind::Message(inner) if flag(&field.options(), &options.inline) => {
@@ -135,7 +169,29 @@ fn describe(field: &FieldDescriptor, options: &Options) -> Field {
         replace: is("replace"),
         merge: field.is_list() && is("merge"),
         merge_key: text(&set, &options.merge_key),
+        list: list_type(field, options),
+        atomic: text(&set, &options.map_type).as_deref() == Some("atomic"),
         message,
+    }
+}
+
+fn list_type(field: &FieldDescriptor, options: &Options) -> ListType {
+    if !field.is_list() {
+        return ListType::None;
+    }
+    let set = field.options();
+    match text(&set, &options.list_type).as_deref() {
+        Some("set") => ListType::Set,
+        Some("map") => {
+            let keys = set.get_extension(&options.list_map_key);
+            let names = keys.as_list().unwrap_or_default().iter().filter_map(|key| key.as_str());
+            let default = |name: &str| match field.kind() {
+                Kind::Message(item) => text(&item.get_field_by_name(name)?.options(), &options.key_default),
+                _ => None,
+            };
+            ListType::Map(names.map(|name| (name.to_owned(), default(name))).collect())
+        }
+        _ => ListType::Atomic,
     }
 }
 

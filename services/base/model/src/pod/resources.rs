@@ -6,22 +6,32 @@ use keelson_proto::core::{Container, Pod};
 
 use crate::container::is_sidecar;
 use crate::quantity::Quantity;
-use crate::resources::{CPU, MEMORY, ResourceList, Resources, quantity};
+use crate::resources::{Amounts, CPU, MEMORY, ResourceList, Resources, Sum, amounts, quantity};
 
 /// What the pod asks a node for: the sum of its containers and sidecars, or what it needs while one of its init
 /// containers runs if that is more; plus the pod's own overhead.
 pub fn requests(pod: &Pod) -> Resources {
-    total(pod, |container| Resources::of(&container.resources.requests))
+    total(pod, |container| Resources::of(&container.resources.requests), Resources::of(&pod.spec.overhead))
 }
 
 /// What the pod may use at most, counted as in [`requests`]; a container without a limit counts as zero.
 pub fn limits(pod: &Pod) -> Resources {
-    total(pod, |container| Resources::of(&container.resources.limits))
+    total(pod, |container| Resources::of(&container.resources.limits), Resources::of(&pod.spec.overhead))
 }
 
-fn total(pod: &Pod, amounts: impl Fn(&Container) -> Resources) -> Resources {
-    let mut sidecars = Resources::default();
-    let mut peak = Resources::default();
+/// The same as [`requests`], resource by resource and to the billionth.
+pub fn requested(pod: &Pod) -> Amounts {
+    total(pod, |container| amounts(&container.resources.requests), amounts(&pod.spec.overhead))
+}
+
+/// The same as [`limits`], resource by resource and to the billionth; what no container limits is not there.
+pub fn limited(pod: &Pod) -> Amounts {
+    total(pod, |container| amounts(&container.resources.limits), amounts(&pod.spec.overhead))
+}
+
+fn total<T: Sum>(pod: &Pod, amounts: impl Fn(&Container) -> T, overhead: T) -> T {
+    let mut sidecars = T::default();
+    let mut peak = T::default();
     for container in &pod.spec.init_containers {
         let mut step = amounts(container);
         if is_sidecar(container) {
@@ -37,7 +47,7 @@ fn total(pod: &Pod, amounts: impl Fn(&Container) -> Resources) -> Resources {
         sum.add(&amounts(container));
     }
     sum.raise(&peak);
-    sum.add(&Resources::of(&pod.spec.overhead));
+    sum.add(&overhead);
     sum
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use keelson_proto::core::{ResourceQuotaSpec, ScopedResourceSelectorRequirement};
+use keelson_proto::core::{Pod, ResourceQuotaSpec, ScopedResourceSelectorRequirement};
 
 use crate::field::{ErrorList, FieldError, Path};
-use crate::resources;
+use crate::{pod, resources};
 
 const BEST_EFFORT: &str = "BestEffort";
 const NOT_BEST_EFFORT: &str = "NotBestEffort";
@@ -18,6 +18,63 @@ const CROSS_NAMESPACE_AFFINITY: &str = "CrossNamespacePodAffinity";
 const OPPOSITES: [[&str; 2]; 2] = [[BEST_EFFORT, NOT_BEST_EFFORT], [TERMINATING, NOT_TERMINATING]];
 
 const ONLY_EXISTS: &str = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+
+/// Whether a pod meets every scope of a quota.
+pub(super) fn met_by(pod: &Pod, spec: &ResourceQuotaSpec) -> bool {
+    let selected = spec.scope_selector.iter().flat_map(|selector| &selector.match_expressions);
+    spec.scopes.iter().all(|scope| has(pod, scope, "Exists", &[]))
+        && selected.into_iter().all(|one| has(pod, &one.scope_name, &one.operator, &one.values))
+}
+
+/// Whether there are scopes at all. Nothing but pods meets any.
+pub(super) fn any(spec: &ResourceQuotaSpec) -> bool {
+    let selected =
+        spec.scope_selector.as_ref().is_some_and(|selector| !selector.match_expressions.is_empty());
+    selected || !spec.scopes.is_empty()
+}
+
+fn has(pod: &Pod, scope: &str, operator: &str, values: &[String]) -> bool {
+    match scope {
+        BEST_EFFORT => pod::qos_class(pod) == BEST_EFFORT,
+        NOT_BEST_EFFORT => pod::qos_class(pod) != BEST_EFFORT,
+        TERMINATING => pod.spec.active_deadline_seconds.is_some_and(|seconds| seconds >= 0),
+        NOT_TERMINATING => pod.spec.active_deadline_seconds.is_none_or(|seconds| seconds < 0),
+        CROSS_NAMESPACE_AFFINITY => crosses_namespaces(pod),
+        PRIORITY_CLASS => {
+            let class = &pod.spec.priority_class_name;
+            match operator {
+                "In" => values.contains(class),
+                "NotIn" => !values.contains(class),
+                "DoesNotExist" => class.is_empty(),
+                _ => !class.is_empty(),
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Whether the pod wants to be near to, or far from, pods of other namespaces.
+fn crosses_namespaces(pod: &Pod) -> bool {
+    let affinity = pod.spec.affinity.as_ref();
+    let near = affinity.and_then(|affinity| affinity.pod_affinity.as_ref());
+    let far = affinity.and_then(|affinity| affinity.pod_anti_affinity.as_ref());
+    let near = near.map(|one| {
+        (
+            &one.required_during_scheduling_ignored_during_execution,
+            &one.preferred_during_scheduling_ignored_during_execution,
+        )
+    });
+    let far = far.map(|one| {
+        (
+            &one.required_during_scheduling_ignored_during_execution,
+            &one.preferred_during_scheduling_ignored_during_execution,
+        )
+    });
+    near.into_iter().chain(far).any(|(required, preferred)| {
+        let terms = required.iter().chain(preferred.iter().map(|one| &one.pod_affinity_term));
+        terms.into_iter().any(|term| !term.namespaces.is_empty() || term.namespace_selector.is_some())
+    })
+}
 
 /// The scopes of a quota, in any order.
 pub(super) fn set(spec: &ResourceQuotaSpec) -> BTreeSet<&str> {
@@ -132,6 +189,38 @@ mod tests {
         let mut errors = ErrorList::new();
         validate(&serde_json::from_value(spec).unwrap(), &Path::new("spec"), &mut errors);
         text(&errors)
+    }
+
+    #[test]
+    fn a_pod_meets_the_scopes_that_it_should() {
+        let near = |term: Value| json!({"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}});
+        let limited = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]});
+        let class = |operator: &str, values: Value| json!({"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": operator, "values": values}]}});
+        let scope = |name: &str| json!({"scopes": [name]});
+        let high = json!({"priorityClassName": "high"});
+        let table = [
+            (json!({}), json!({}), true),
+            (scope(BEST_EFFORT), json!({}), true),
+            (scope(BEST_EFFORT), limited.clone(), false),
+            (scope(NOT_BEST_EFFORT), limited, true),
+            (scope(TERMINATING), json!({"activeDeadlineSeconds": 5}), true),
+            (scope(TERMINATING), json!({}), false),
+            (scope(NOT_TERMINATING), json!({}), true),
+            (scope(PRIORITY_CLASS), high.clone(), true),
+            (class("In", json!(["high"])), high.clone(), true),
+            (class("In", json!(["low"])), high.clone(), false),
+            (class("NotIn", json!(["low"])), high, true),
+            (class("Exists", json!([])), json!({}), false),
+            (class("DoesNotExist", json!([])), json!({}), true),
+            (scope(CROSS_NAMESPACE_AFFINITY), near(json!({"topologyKey": "a"})), false),
+            (scope(CROSS_NAMESPACE_AFFINITY), near(json!({"topologyKey": "a", "namespaces": ["b"]})), true),
+        ];
+        for (spec, pod, expected) in table {
+            let quota: ResourceQuotaSpec = serde_json::from_value(spec.clone()).unwrap();
+            let pod: Pod = serde_json::from_value(json!({"spec": pod})).unwrap();
+            assert_eq!(met_by(&pod, &quota), expected, "{spec} {pod:?}");
+            assert_eq!(any(&quota), spec != json!({}));
+        }
     }
 
     #[test]

@@ -15,9 +15,9 @@ use crate::backoff::Backoff;
 
 /// Directories that are watched.
 ///
-/// The directories, not the files: those are replaced by renaming, and a Kubernetes mount replaces them all at once by
+/// The directories, not the files in them: those are replaced by renaming, and a Kubernetes mount replaces them all at once by
 /// renaming the symbolic link `..data` that they lead through.
-pub(super) struct Directories {
+pub struct Directories {
     inotify: AsyncFd<Watcher>,
     paths: Vec<PathBuf>,
 }
@@ -29,7 +29,10 @@ struct Watcher(Inotify);
 
 impl Directories {
     /// Watches directories; all must exist. Must be called on a Tokio runtime.
-    pub(super) fn watch(paths: impl IntoIterator<Item = PathBuf>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// A directory that is not there or cannot be read, or a kernel that watches no more.
+    pub fn watch(paths: impl IntoIterator<Item = PathBuf>) -> io::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         // Deprecated for types whose descriptor may change under way; its successor is unsafe.
         #[allow(deprecated, reason = "the descriptor of an Inotify is the same until it is dropped")]
@@ -40,7 +43,10 @@ impl Directories {
     }
 
     /// Ends when something in the directories has changed.
-    pub(super) async fn changed(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub async fn changed(&self) -> io::Result<()> {
         loop {
             let mut ready = self.inotify.readable().await?;
             let events = match ready.get_inner().0.read_events() {
@@ -61,10 +67,12 @@ impl Directories {
 
     /// What is watched already stays so.
     fn add(&self) -> Result<(), Errno> {
-        // A file that was written in place, one that was renamed to its name, a link made or replaced, and the
-        // directory's own end. Not what a reader does.
+        // A file that was written in place, one that was renamed to its name or away, a link made or replaced, a file
+        // removed, and the directory's own end. Not what a reader does.
         let mask = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_DELETE
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MOVE_SELF
             | AddWatchFlags::IN_ONLYDIR;
@@ -79,7 +87,7 @@ impl Directories {
         let mut told = false;
         while let Err(error) = self.add() {
             if !std::mem::replace(&mut told, true) {
-                tracing::warn!(paths = ?self.paths, %error, "a directory of certificates is gone, waiting for it");
+                tracing::warn!(paths = ?self.paths, %error, "a watched directory is gone, waiting for it");
             }
             sleep(delays.next_delay()).await;
         }
@@ -97,5 +105,11 @@ impl AsFd for Watcher {
 impl AsRawFd for Watcher {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl std::fmt::Debug for Directories {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directories").field("paths", &self.paths).finish_non_exhaustive()
     }
 }
