@@ -28,6 +28,7 @@ use bytes::Bytes;
 use imbl::OrdMap;
 use keelson_base_daemon::trace::TraceContext;
 use keelson_base_model::status::ApiError;
+use keelson_proto::wire;
 
 use self::ring::Ring;
 use self::watchers::Watchers;
@@ -53,6 +54,8 @@ pub(crate) struct Page {
     pub(crate) next: Option<Arc<str>>,
     /// How many objects are behind it; unknown if a selector chose them.
     pub(crate) remaining: Option<i64>,
+    /// Of the first of several pages: what the objects of all of them take in a list. 0 is not known.
+    pub(crate) items_bytes: u64,
 }
 
 /// The watch cache of one kind.
@@ -96,7 +99,7 @@ pub(crate) struct Watch {
 impl Page {
     /// A page of a state, yet without objects.
     pub(crate) fn new(revision: u64) -> Self {
-        Self { items: Vec::new(), traces: Vec::new(), revision, next: None, remaining: None }
+        Self { items: Vec::new(), traces: Vec::new(), revision, next: None, remaining: None, items_bytes: 0 }
     }
 
     /// Adds an object, and the trace of the request that wrote it.
@@ -106,6 +109,12 @@ impl Page {
             self.traces.push(Bytes::copy_from_slice(&trace.to_bytes()));
         }
         self.items.push(object);
+    }
+
+    /// What the objects of the page and those `behind` it take in a list.
+    fn weigh<'a>(&self, behind: impl Iterator<Item = &'a Arc<Entry>>) -> u64 {
+        let all = self.items.iter().chain(behind.map(|entry| &entry.object));
+        all.map(|object| wire::item_len(object.len())).sum()
     }
 }
 
@@ -211,14 +220,27 @@ impl Snapshot {
         let mut found = entries(self, filter, after).filter(|entry| filter.matches(entry));
         for entry in found.by_ref() {
             if limit > 0 && page.items.len() == limit {
+                if after.is_none() {
+                    page.items_bytes = page.weigh(std::iter::once(entry).chain(found));
+                }
+                page.remaining = (!filter.selects()).then(|| self.behind(filter, last.as_deref()));
                 page.next = last;
-                page.remaining = (!filter.selects()).then(|| 1 + found.count() as i64);
                 return page;
             }
             page.push(entry.object.clone(), entry.trace);
             last = Some(entry.path.clone());
         }
         page
+    }
+
+    /// How many objects of a filter that does not select are behind a path. Looks at none of them: there may be many, and
+    /// a list of many pages asks for each page.
+    fn behind(&self, filter: &Filter, path: Option<&str>) -> i64 {
+        let start = path.map_or(Bound::Unbounded, Bound::Excluded);
+        // What comes after "namespace/" and all that begins so.
+        let end = filter.path_prefix().strip_suffix('/').map(|namespace| format!("{namespace}0"));
+        let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range::<(Bound<&str>, Bound<&str>), str>((start, end)).count() as i64
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keelson_api_store::KeyValue;
+use keelson_base_client::Decoded;
 use keelson_base_daemon::trace::TraceContext;
 use keelson_proto::{Object, envelope, wire};
 
@@ -60,17 +61,19 @@ impl<K: Object> Index for TypedIndex<K> {
     fn entry(&self, stored: &KeyValue) -> Result<Entry, String> {
         let path = stored.key.strip_prefix(self.prefix).ok_or("the key is of another kind")?;
         let envelope = envelope::unwrap(&stored.value).map_err(|error| error.to_string())?;
-        let mut object = K::decode(envelope.raw.clone()).map_err(|error| error.to_string())?;
-        let fields = (self.fields)(&object).into_iter();
+        let object = wire::with_resource_version(&envelope.raw, stored.mod_revision);
+        // Informers in this process are about to read the same bytes.
+        let decoded = Decoded::<K>::of_process().decode(object.clone()).map_err(|error| error.to_string())?;
+        let fields = (self.fields)(&decoded).into_iter();
         let fields =
             fields.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.into_boxed_str()));
         Ok(Entry {
             path: path.into(),
-            object: wire::with_resource_version(&envelope.raw, stored.mod_revision),
+            object,
             revision: stored.mod_revision,
             fields: fields.collect(),
-            uid: std::mem::take(&mut object.metadata_mut().uid).into_boxed_str(),
-            labels: std::mem::take(&mut object.metadata_mut().labels),
+            uid: decoded.metadata().uid.as_str().into(),
+            labels: decoded.metadata().labels.clone(),
             trace: TraceContext::from_bytes(&envelope.trace),
         })
     }

@@ -9,7 +9,7 @@ use keelson_proto::v1::WatchEventType;
 use crate::cache::{Delivery, Entry, Event};
 
 /// What a list or watch selects. The default selects everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Filter {
     /// `namespace/`, `namespace/name` (or a name outside namespaces), or "" for everything.
     prefix: String,

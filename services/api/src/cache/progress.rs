@@ -28,6 +28,11 @@ impl Progress {
         *self.0.borrow()
     }
 
+    /// Tells whenever the caches have come further.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+
     /// All caches now hold `revision`.
     pub(crate) fn advance(&self, revision: u64) {
         self.0.send_if_modified(|reached| {

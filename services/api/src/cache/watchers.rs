@@ -35,17 +35,20 @@ pub(crate) struct Delivery {
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     last: u64,
-    interests: HashMap<u64, Interest>,
-    by_interest: HashMap<Interest, HashMap<u64, Watcher>>,
+    places: HashMap<u64, (Interest, Arc<Filter>)>,
+    /// By what they could be interested in, and then by what they select: that is looked at once for all alike.
+    by_interest: HashMap<Interest, HashMap<Arc<Filter>, Alike>>,
     /// Changes handed over so far.
     pub(crate) told: u64,
     /// Watchers given up so far because they were too far behind.
     pub(crate) given_up: u64,
 }
 
+/// Those who select the same, by their ids.
+type Alike = HashMap<u64, Watcher>;
+
 #[derive(Debug)]
 struct Watcher {
-    filter: Filter,
     sender: mpsc::Sender<Delivery>,
     behind: Arc<AtomicUsize>,
 }
@@ -83,7 +86,7 @@ impl Watchers {
     /// # Errors
     /// TooManyRequests if there are too many.
     pub(crate) fn add(&mut self, filter: Filter) -> Result<(u64, Queue), ApiError> {
-        if self.interests.len() >= MOST_WATCHERS {
+        if self.places.len() >= MOST_WATCHERS {
             let why = format!(
                 "{MOST_WATCHERS} watches of this kind are open, which is all that are allowed; try again later"
             );
@@ -93,49 +96,59 @@ impl Watchers {
         let behind = Arc::<AtomicUsize>::default();
         self.last += 1;
         let interest = filter.interest();
-        self.interests.insert(self.last, interest.clone());
-        let watcher = Watcher { filter, sender, behind: behind.clone() };
-        self.by_interest.entry(interest).or_default().insert(self.last, watcher);
+        let filters = self.by_interest.entry(interest.clone()).or_default();
+        let filter =
+            filters.get_key_value(&filter).map_or_else(|| Arc::new(filter), |(known, _)| known.clone());
+        let watcher = Watcher { sender, behind: behind.clone() };
+        filters.entry(filter.clone()).or_default().insert(self.last, watcher);
+        self.places.insert(self.last, (interest, filter));
         Ok((self.last, Queue { receiver, behind }))
     }
 
     /// Forgets a watcher.
     pub(crate) fn remove(&mut self, id: u64) {
-        let Some(interest) = self.interests.remove(&id) else { return };
-        if let Some(watchers) = self.by_interest.get_mut(&interest) {
-            watchers.remove(&id);
-            if watchers.is_empty() {
-                self.by_interest.remove(&interest);
+        let Some((interest, filter)) = self.places.remove(&id) else { return };
+        let Some(filters) = self.by_interest.get_mut(&interest) else { return };
+        if let Some(alike) = filters.get_mut(&filter) {
+            alike.remove(&id);
+            if alike.is_empty() {
+                filters.remove(&filter);
             }
+        }
+        if filters.is_empty() {
+            self.by_interest.remove(&interest);
         }
     }
 
     /// Forgets all: each finds its subscription ended.
     pub(crate) fn clear(&mut self) {
-        self.interests.clear();
+        self.places.clear();
         self.by_interest.clear();
     }
 
     /// Tells everyone whom it concerns. Who is too far behind is forgotten: its channel ends, and with it the
     /// watch, so that nothing is skipped in silence.
     pub(crate) fn tell(&mut self, event: &Arc<Event>) {
-        if self.interests.is_empty() {
+        if self.places.is_empty() {
             return;
         }
         for interest in Interest::of(event) {
-            let Some(watchers) = self.by_interest.get_mut(&interest) else { continue };
-            watchers.retain(|id, watcher| {
-                let Some(delivery) = watcher.filter.deliver(event) else { return true };
-                let told = watcher.tell(delivery);
-                if told {
-                    self.told += 1;
-                } else {
-                    self.given_up += 1;
-                    self.interests.remove(id);
-                }
-                told
+            let Some(filters) = self.by_interest.get_mut(&interest) else { continue };
+            filters.retain(|filter, alike| {
+                let Some(delivery) = filter.deliver(event) else { return true };
+                alike.retain(|id, watcher| {
+                    let told = watcher.tell(delivery.clone());
+                    if told {
+                        self.told += 1;
+                    } else {
+                        self.given_up += 1;
+                        self.places.remove(id);
+                    }
+                    told
+                });
+                !alike.is_empty()
             });
-            if watchers.is_empty() {
+            if filters.is_empty() {
                 self.by_interest.remove(&interest);
             }
         }
@@ -202,5 +215,66 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.cache.unwatch(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keelson_base_model::fields::FieldSelector;
+    use keelson_base_model::labels::Selector;
+
+    use super::*;
+    use crate::cache::Entry;
+
+    fn filter(labels: &str) -> Filter {
+        Filter::new("default", Selector::parse(labels).unwrap(), FieldSelector::default())
+    }
+
+    fn created(app: &str) -> Arc<Event> {
+        let entry = Entry {
+            path: "default/web".into(),
+            object: Bytes::from_static(b"object"),
+            revision: 7,
+            uid: "u".into(),
+            labels: [("app".to_owned(), app.to_owned())].into(),
+            fields: [].into(),
+            trace: None,
+        };
+        Arc::new(Event::new(7, None, Some(Arc::new(entry))))
+    }
+
+    #[test]
+    fn who_selects_the_same_is_told_alike_and_forgotten_alone() {
+        let mut watchers = Watchers::default();
+        let (one, mut first) = watchers.add(filter("app=web")).unwrap();
+        let (other, mut second) = watchers.add(filter("app=web")).unwrap();
+        let (_, mut third) = watchers.add(filter("app=db")).unwrap();
+        watchers.tell(&created("web"));
+        assert!(first.ready().is_some() && second.ready().is_some() && third.ready().is_none());
+        watchers.remove(one);
+        watchers.tell(&created("web"));
+        assert!(first.ready().is_none() && second.ready().is_some() && third.ready().is_none());
+        watchers.remove(other);
+        watchers.tell(&created("db"));
+        assert!(second.ready().is_none() && third.ready().is_some());
+        assert_eq!((watchers.told, watchers.given_up, watchers.places.len()), (4, 0, 1));
+    }
+
+    #[test]
+    fn who_is_gone_or_too_far_behind_is_forgotten() {
+        let mut watchers = Watchers::default();
+        let (_, gone) = watchers.add(filter("")).unwrap();
+        drop(gone);
+        let (_, mut slow) = watchers.add(filter("")).unwrap();
+        for _ in 0..=MOST_BEHIND {
+            watchers.tell(&created("web"));
+        }
+        assert_eq!((watchers.told as usize, watchers.given_up), (MOST_BEHIND, 2));
+        assert!(watchers.places.is_empty() && watchers.by_interest.is_empty());
+        let mut got = 0;
+        while slow.ready().is_some() {
+            got += 1;
+        }
+        assert_eq!(got, MOST_BEHIND);
     }
 }

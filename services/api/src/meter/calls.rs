@@ -1,21 +1,17 @@
 //! Counting calls as they come in. What a method's calls are counted by is found once, when api starts.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use keelson_base_client::status::from_grpc;
 use keelson_base_daemon::admin::{
     CALL_SECONDS, Counter, Family, Gauge, Histogram, HistogramFamily, Metrics, Tags,
 };
+use keelson_base_daemon::serve::hold;
 use keelson_proto::core::Pod;
 use keelson_proto::{Kind, Object as _, REGISTERED};
 use tokio::time::Instant;
@@ -23,7 +19,7 @@ use tokio::time::Instant;
 type Row = (&'static str, &'static str, &'static str, u16, Lasting);
 
 /// gRPC methods: the verb that Kubernetes would count, the subresource, the code of success, and how long they last.
-const METHODS: [Row; 16] = [
+const METHODS: [Row; 21] = [
     ("Get", "GET", "", 200, Lasting::Read),
     ("List", "LIST", "", 200, Lasting::Read),
     ("ListStream", "LIST", "", 200, Lasting::Stream),
@@ -36,7 +32,12 @@ const METHODS: [Row; 16] = [
     ("Delete", "DELETE", "", 200, Lasting::Write),
     ("DeleteCollection", "DELETECOLLECTION", "", 200, Lasting::Write),
     ("Bind", "POST", "binding", 201, Lasting::Write),
+    ("Evict", "POST", "eviction", 201, Lasting::Write),
     ("Log", "GET", "log", 200, Lasting::Stream),
+    ("Exec", "CONNECT", "exec", 200, Lasting::Stream),
+    ("Attach", "CONNECT", "attach", 200, Lasting::Stream),
+    ("PortForward", "CONNECT", "portforward", 200, Lasting::Stream),
+    ("Proxy", "CONNECT", "proxy", 200, Lasting::Stream),
     ("GetScale", "GET", "scale", 200, Lasting::Read),
     ("Scale", "PUT", "scale", 200, Lasting::Write),
     ("Contains", "GET", "", 200, Lasting::Read),
@@ -81,12 +82,6 @@ type Meters = HashMap<String, Meter>;
 
 /// Counts one while it lives.
 struct UnderWay(Gauge);
-
-/// A body that is counted until it ends, or is dropped.
-struct Counted {
-    body: Body,
-    _under_way: UnderWay,
-}
 
 /// The routes, with what they serve counted in `metrics`.
 pub(crate) fn counted(router: Router, metrics: &Metrics) -> Router {
@@ -140,7 +135,7 @@ async fn count(State(meters): State<Arc<Meters>>, request: Request, next: Next) 
     let response = next.run(request).await;
     meter.answered(counts, &response, begun);
     match meter.lasting {
-        Lasting::Stream => response.map(|body| Body::new(Counted { body, _under_way: under_way })),
+        Lasting::Stream => response.map(|body| hold(body, under_way)),
         Lasting::Read | Lasting::Write => response,
     }
 }
@@ -196,27 +191,5 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-// === impl Counted ===
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -10,6 +10,8 @@ use keelson_api_store::{
 use keelson_base_daemon::admin::{CALL_SECONDS, Counter, Histogram, Metrics, Tags};
 use tokio::time::Instant;
 
+use crate::reach::Reach;
+
 /// A store whose calls are counted.
 pub(crate) struct MeteredStore {
     store: Arc<dyn Store>,
@@ -26,14 +28,15 @@ struct Meter {
     calls: Counter,
     errors: Counter,
     seconds: Histogram,
+    reach: Reach,
 }
 
 // === impl MeteredStore ===
 
 impl MeteredStore {
-    /// Counts the calls of `store`.
-    pub(crate) fn new(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
-        let meter = |operation| Meter::new(metrics, operation);
+    /// Counts the calls of `store`, and notes in `reach` whether it answers.
+    pub(crate) fn new(store: Arc<dyn Store>, metrics: &Metrics, reach: &Reach) -> Self {
+        let meter = |operation| Meter::new(metrics, operation, reach.clone());
         Self {
             store,
             get: meter("get"),
@@ -83,7 +86,7 @@ impl Store for MeteredStore {
 // === impl Meter ===
 
 impl Meter {
-    fn new(metrics: &Metrics, operation: &'static str) -> Self {
+    fn new(metrics: &Metrics, operation: &'static str, reach: Reach) -> Self {
         let tags: Tags<1> = [("operation", operation.into())];
         let counter = |name, help| metrics.counter_family(name, help).get_or_create_owned(&tags);
         let seconds = metrics.histogram_family(
@@ -95,6 +98,7 @@ impl Meter {
             calls: counter("etcd_requests", "Calls to the store, whichever store it is"),
             errors: counter("etcd_request_errors", "Calls to the store that failed"),
             seconds: seconds.get_or_create_owned(&tags),
+            reach,
         }
     }
 
@@ -107,6 +111,7 @@ impl Meter {
         async move {
             let answer = call.await;
             self.seconds.observe(begun.elapsed().as_secs_f64());
+            self.reach.note(&answer);
             if answer.is_err() {
                 self.errors.inc();
             }

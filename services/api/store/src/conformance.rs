@@ -13,7 +13,7 @@ pub mod restart;
 pub mod watches;
 
 pub use crate::testing::Backend;
-use crate::{Batch, Commit, CommitOutcome, Error, KeyValue, Op, Revision, Store, WatchStream};
+use crate::{Batch, Commit, CommitOutcome, Error, Op, Revision, Store, WatchStream};
 use futures::StreamExt;
 use std::time::Duration;
 
@@ -64,17 +64,17 @@ macro_rules! conformance_tests {
     };
 }
 
-/// Commits, and returns the revision and what was there before.
-pub(crate) async fn commit(store: &dyn Store, commit: Commit) -> (Revision, Vec<Option<KeyValue>>) {
+/// Commits, and returns the revision.
+pub(crate) async fn commit(store: &dyn Store, commit: Commit) -> Revision {
     match store.commit(commit).await {
-        Ok(CommitOutcome::Committed { revision, previous }) => (revision, previous),
+        Ok(CommitOutcome::Committed { revision }) => revision,
         other => panic!("a commit that must succeed: {other:?}"),
     }
 }
 
 /// Commits operations without conditions, and returns the revision.
 pub(crate) async fn write(store: &dyn Store, ops: impl Into<Vec<Op>>) -> Revision {
-    commit(store, Commit { compares: Vec::new(), ops: ops.into() }).await.0
+    commit(store, Commit { compares: Vec::new(), ops: ops.into() }).await
 }
 
 /// Writes one value.

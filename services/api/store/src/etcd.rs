@@ -2,7 +2,7 @@
 //!
 //! A commit is one etcd transaction, and etcd's revision is ours. Keys and values are stored as given, so other
 //! tools that know Kubernetes' layout can read them. All watches here share one watch of etcd's whole key space
-//! ([`follow`]); what outlives a time to live hangs on shared [`lease`]s.
+//! ([`follow`]), which begins with the first of them; what outlives a time to live hangs on shared [`lease`]s.
 
 mod config;
 mod follow;
@@ -28,6 +28,8 @@ use futures::future::BoxFuture;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::task::AbortHandle;
 
 /// The largest answer accepted. etcd sends lists and catching-up watches in messages of any size; ours are paged.
 const MAX_ANSWER: usize = 256 << 20;
@@ -41,7 +43,8 @@ pub struct Etcd {
     source: Arc<Source>,
     leases: Leases,
     format: Format,
-    follower: tokio::task::AbortHandle,
+    /// Follows etcd, once somebody watches.
+    follower: OnceCell<AbortHandle>,
     closed: AtomicBool,
     endpoints: String,
     prefix: String,
@@ -67,12 +70,11 @@ impl Etcd {
             fanout: Arc::new(Fanout::new(config.fanout, head)),
             compacted: AtomicU64::new(1),
         });
-        let follower = tokio::spawn(follow(Arc::clone(&source))).abort_handle();
         Ok(Self {
             leases: Leases::new(members, config.lease_bucket),
             format,
             source,
-            follower,
+            follower: OnceCell::new(),
             closed: AtomicBool::new(false),
             endpoints: config.endpoints.join(","),
             prefix: config.prefix.clone(),
@@ -183,8 +185,22 @@ impl Etcd {
         Ok(list)
     }
 
+    /// Begins to follow etcd, if nobody has yet. A client that only commits costs etcd no watch.
+    async fn follow(&self) -> Result<(), Error> {
+        let begin = async {
+            // Readers of what is before find it in etcd's history.
+            let head = self.head_now().await?;
+            self.source.fanout.skip_to(head);
+            Ok(tokio::spawn(follow(Arc::clone(&self.source))).abort_handle())
+        };
+        let follower = self.follower.get_or_try_init(|| begin).await?;
+        // It may have been closed meanwhile.
+        self.check_open().inspect_err(|_| follower.abort())
+    }
+
     async fn watch_from(&self, from: Revision) -> Result<WatchStream, Error> {
         self.check_open()?;
+        self.follow().await?;
         let from = from.max(1);
         let fanout = &self.source.fanout;
         let history: Arc<dyn History> = Arc::clone(&self.source) as _;
@@ -209,7 +225,8 @@ impl Etcd {
         }
         // Not past a watch of ours, nor past what all of them follow: etcd 3.4 is known to lose events there.
         let fanout = &self.source.fanout;
-        let target = up_to.min(fanout.last()).min(fanout.slowest().unwrap_or(up_to));
+        let followed = self.follower.get().map_or(up_to, |_| fanout.last());
+        let target = up_to.min(followed).min(fanout.slowest().unwrap_or(up_to));
         let before = self.source.compacted.fetch_max(target, Ordering::AcqRel);
         if target <= before {
             return Ok(before);
@@ -227,7 +244,9 @@ impl Etcd {
 
     fn shut(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            self.follower.abort();
+            if let Some(follower) = self.follower.get() {
+                follower.abort();
+            }
             self.source.fanout.end(Error::Closed);
         }
     }

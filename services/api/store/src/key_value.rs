@@ -29,9 +29,6 @@ pub struct Change {
     pub key: Arc<str>,
     /// Put, with what is there now, or delete.
     pub kind: ChangeKind,
-    /// What was there before. `None` when the key was absent, and on etcd also when a compaction has dropped
-    /// it since.
-    pub previous: Option<KeyValue>,
 }
 
 /// The two kinds of [`Change`].
@@ -72,10 +69,7 @@ impl Batch {
     pub(crate) fn weight(&self) -> usize {
         let change = |change: &Change| {
             let value = |kv: &KeyValue| kv.value.len();
-            size_of::<Change>()
-                + change.key.len()
-                + change.current().map_or(0, value)
-                + change.previous.as_ref().map_or(0, value)
+            size_of::<Change>() + change.key.len() + change.current().map_or(0, value)
         };
         size_of::<Batch>() + self.changes.iter().map(change).sum::<usize>()
     }

@@ -51,16 +51,15 @@ impl Model {
                 return CommitOutcome::Conflict { index, current: current.cloned(), revision: head };
             }
         }
-        let previous = commit.ops.iter().map(|op| self.get(op.key()).cloned()).collect();
         let mut keys = self.states.get(&head).cloned().unwrap_or_default();
         let changes: Vec<Change> =
             commit.ops.iter().filter_map(|op| apply(&mut keys, op, head + 1)).collect();
         if changes.is_empty() {
-            return CommitOutcome::Committed { revision: head, previous };
+            return CommitOutcome::Committed { revision: head };
         }
         self.states.insert(head + 1, keys);
         self.batches.insert(head + 1, Batch { revision: head + 1, changes: changes.into() });
-        CommitOutcome::Committed { revision: head + 1, previous }
+        CommitOutcome::Committed { revision: head + 1 }
     }
 
     /// What a list returns.
@@ -121,11 +120,11 @@ fn apply(keys: &mut Keys, op: &Op, revision: Revision) -> Option<Change> {
                 version: previous.as_ref().map_or(0, |kv| kv.version) + 1,
             };
             keys.insert(key.clone(), kv.clone());
-            Some(Change { key: kv.key.clone(), kind: ChangeKind::Put(kv), previous })
+            Some(Change { key: kv.key.clone(), kind: ChangeKind::Put(kv) })
         }
         Op::Delete { key } => {
-            let previous = keys.remove(key)?;
-            Some(Change { key: previous.key.clone(), kind: ChangeKind::Delete, previous: Some(previous) })
+            let gone = keys.remove(key)?;
+            Some(Change { key: gone.key, kind: ChangeKind::Delete })
         }
     }
 }

@@ -71,8 +71,6 @@ pub enum CommitOutcome {
     Committed {
         /// The commit's revision; the store's newest one when the commit changed nothing.
         revision: Revision,
-        /// For each operation, what was there before.
-        previous: Vec<Option<KeyValue>>,
     },
     /// A compare did not hold, and nothing happened.
     Conflict {

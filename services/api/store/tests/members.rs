@@ -41,7 +41,7 @@ mod members {
         /// Creates a key that was not there.
         async fn create(&mut self, store: &Etcd, key: &str) {
             match store.commit(Commit::put_if(key, "value", Expect::Absent)).await {
-                Ok(CommitOutcome::Committed { revision, .. }) => {
+                Ok(CommitOutcome::Committed { revision }) => {
                     assert!(self.acknowledged.insert(key.to_owned(), revision).is_none());
                 }
                 Ok(CommitOutcome::Conflict { .. }) => panic!("{key} was created twice"),

@@ -15,7 +15,7 @@ async fn create_keys(store: Arc<dyn Store>, caller: usize) -> Vec<(Revision, Str
     for n in 0..COMMITS {
         let key = format!("/registry/pods/{caller}/{n}");
         let outcome = store.commit(Commit::put_if(&key, key.clone(), Expect::Absent)).await;
-        let Ok(CommitOutcome::Committed { revision, .. }) = outcome else { panic!("{outcome:?}") };
+        let Ok(CommitOutcome::Committed { revision }) = outcome else { panic!("{outcome:?}") };
         let head = store.head().await.expect("head answers");
         assert!(head >= revision, "{head} is older than the acknowledged {revision}");
         let read = store.get(&key).await.expect("get answers").expect("it is there");

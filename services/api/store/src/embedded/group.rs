@@ -5,7 +5,7 @@ use super::disk::{DEADLINES, RECORDS, VERSIONS, failed};
 use super::index::{At, Entry, Index};
 use super::record::{Put, Record};
 use super::view::read;
-use crate::{Batch, Change, ChangeKind, Commit, CommitOutcome, Error, KeyValue, Op, Revision};
+use crate::{Batch, Change, ChangeKind, Commit, CommitOutcome, Error, Op, Revision};
 use bytes::Bytes;
 use redb::{Table, WriteTransaction};
 use std::sync::Arc;
@@ -56,12 +56,12 @@ impl<'a> Group<'a> {
                 return Ok(CommitOutcome::Conflict { index, current, revision: self.state.head });
             }
         }
-        let (changes, previous) = self.changes(&commit.ops)?;
+        let changes = self.changes(&commit.ops)?;
         if !changes.is_empty() {
             self.state.head += 1;
             self.batches.push(Batch { revision: self.state.head, changes: changes.into() });
         }
-        Ok(CommitOutcome::Committed { revision: self.state.head, previous })
+        Ok(CommitOutcome::Committed { revision: self.state.head })
     }
 
     /// Adds the deletes of keys whose time is up, each a commit of its own.
@@ -77,20 +77,17 @@ impl<'a> Group<'a> {
         self.batches
     }
 
-    /// Writes the operations of the next revision: what they change, and for each what was there before.
-    fn changes(&mut self, ops: &[Op]) -> Result<(Vec<Change>, Vec<Option<KeyValue>>), Error> {
+    /// Writes the operations of the next revision: what they change.
+    fn changes(&mut self, ops: &[Op]) -> Result<Vec<Change>, Error> {
         let mut changes = Vec::with_capacity(ops.len());
-        let mut previous = Vec::with_capacity(ops.len());
         for (place, op) in (0..).zip(ops) {
             let at = At { revision: self.state.head + 1, place };
-            let change = match op {
+            changes.extend(match op {
                 Op::Put { key, value, ttl } => Some(self.put(at, key, value, *ttl)?),
                 Op::Delete { key } => self.delete(at, key)?,
-            };
-            previous.push(change.as_ref().and_then(|change| change.previous.clone()));
-            changes.extend(change);
+            });
         }
-        Ok((changes, previous))
+        Ok(changes)
     }
 
     fn put(&mut self, at: At, key: &str, value: &Bytes, ttl: Option<Duration>) -> Result<Change, Error> {
@@ -100,10 +97,10 @@ impl<'a> Group<'a> {
             None => (Arc::from(key), Entry { created: at.revision, at, version: 1 }),
         };
         let put = Put { created: entry.created, version: entry.version, value };
-        let previous = self.write(&key, at, found.map(|(_, old)| old), Some(put))?;
+        self.write(&key, at, found.map(|(_, old)| old), Some(put))?;
         self.set_deadline(&key, ttl.map(|ttl| self.now.after(ttl)))?;
         self.state.index.insert(Arc::clone(&key), entry);
-        Ok(Change { kind: ChangeKind::Put(entry.key_value(&key, value)), key, previous })
+        Ok(Change { kind: ChangeKind::Put(entry.key_value(&key, value)), key })
     }
 
     /// `None` when there was nothing to delete.
@@ -111,27 +108,26 @@ impl<'a> Group<'a> {
         let Some((key, old)) = self.find(key) else {
             return Ok(None);
         };
-        let previous = self.write(&key, at, Some(old), None)?;
+        self.write(&key, at, Some(old), None)?;
         self.set_deadline(&key, None)?;
         self.state.index.remove(&*key);
-        Ok(Some(Change { key, kind: ChangeKind::Delete, previous }))
+        Ok(Some(Change { key, kind: ChangeKind::Delete }))
     }
 
-    /// Writes one operation to the tables, and returns what was there before.
+    /// Writes one operation to the tables.
     fn write(
         &mut self,
         key: &Arc<str>,
         at: At,
         old: Option<Entry>,
         put: Option<Put<'_>>,
-    ) -> Result<Option<KeyValue>, Error> {
-        let previous = old.map(|old| read(&self.records, key, old.at)).transpose()?;
+    ) -> Result<(), Error> {
         let record = Record { key, previous: old.map(|old| old.at), put };
         record.encode(&mut self.scratch);
         let (created, version) = put.map_or((0, 0), |put| (put.created, put.version));
         self.records.insert((at.revision, at.place), self.scratch.as_slice()).map_err(failed(WRITING))?;
         self.versions.insert((&**key, at.revision), (created, version, at.place)).map_err(failed(WRITING))?;
-        Ok(previous)
+        Ok(())
     }
 
     fn set_deadline(&mut self, key: &Arc<str>, deadline: Option<Moment>) -> Result<(), Error> {

@@ -147,10 +147,8 @@ impl Source {
 
     /// A watch of every key after `after`.
     async fn open(&self, member: &Member, after: Revision) -> Result<WatchStream, Error> {
-        let options = WatchOptions::new()
-            .with_all_keys()
-            .with_prev_key()
-            .with_start_revision(wire::signed(after.saturating_add(1)));
+        let options =
+            WatchOptions::new().with_all_keys().with_start_revision(wire::signed(after.saturating_add(1)));
         let mut client = member.watch();
         let call = async move { Ok(client.watch("", Some(options)).await) };
         bounded(self.timeout, "start a watch", call).await?.map_err(|error| wire::error(error, None))

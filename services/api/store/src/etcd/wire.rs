@@ -5,8 +5,7 @@ use crate::{
 };
 use bytes::Bytes;
 use etcd_client::{
-    Compare, CompareOp, DeleteOptions, Event, EventType, PutOptions, ResponseHeader, Txn, TxnOp,
-    TxnOpResponse, TxnResponse,
+    Compare, CompareOp, Event, EventType, PutOptions, ResponseHeader, Txn, TxnOp, TxnOpResponse, TxnResponse,
 };
 use std::sync::Arc;
 
@@ -33,22 +32,20 @@ fn compare(compare: &crate::Compare) -> Compare {
 fn operation(op: &Op, lease: Option<i64>) -> TxnOp {
     match op {
         Op::Put { key, value, .. } => {
-            let options = PutOptions::new().with_prev_key().with_lease(lease.unwrap_or(0));
+            let options = PutOptions::new().with_lease(lease.unwrap_or(0));
             TxnOp::put(key.as_str(), value.as_ref(), Some(options))
         }
-        Op::Delete { key } => TxnOp::delete(key.as_str(), Some(DeleteOptions::new().with_prev_key())),
+        Op::Delete { key } => TxnOp::delete(key.as_str(), None),
     }
 }
 
 /// How a transaction made by [`transaction`] ended.
 pub(super) fn outcome(commit: &Commit, response: &TxnResponse) -> Result<CommitOutcome, Error> {
     let revision = revision(response.header());
-    let mut found = response.op_responses().into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
     if response.succeeded() {
-        // What was done besides is nobody's business.
-        found.truncate(commit.ops.len());
-        return Ok(CommitOutcome::Committed { revision, previous: found });
+        return Ok(CommitOutcome::Committed { revision });
     }
+    let found = response.op_responses().into_iter().map(found).collect::<Result<Vec<_>, _>>()?;
     let mut checked = commit.compares.iter().zip(found).enumerate();
     let failed = checked
         .find(|(_, (compare, found))| !compare.expect.holds(found.as_ref().map(|found| found.mod_revision)));
@@ -57,13 +54,11 @@ pub(super) fn outcome(commit: &Commit, response: &TxnResponse) -> Result<CommitO
     Ok(CommitOutcome::Conflict { index, current, revision })
 }
 
-/// What was there before an operation, or is there.
+/// What a read found.
 fn found(response: TxnOpResponse) -> Result<Option<KeyValue>, Error> {
     let found = match response {
-        TxnOpResponse::Put(mut put) => put.take_prev_key(),
-        TxnOpResponse::Delete(mut delete) => delete.take_prev_kvs().into_iter().next(),
         TxnOpResponse::Get(mut get) => get.take_kvs().into_iter().next(),
-        TxnOpResponse::Txn(_) => None,
+        TxnOpResponse::Put(_) | TxnOpResponse::Delete(_) | TxnOpResponse::Txn(_) => None,
     };
     found.map(key_value).transpose()
 }
@@ -101,13 +96,13 @@ pub(super) fn batches(events: &[Event], prefix: &str, after: Revision) -> Result
 
 fn change(event: &Event) -> Result<Change, Error> {
     let kv = event.kv().cloned().ok_or_else(|| Error::Corrupt("an event without a key".to_owned()))?;
-    let previous = event.prev_kv().cloned().map(key_value).transpose()?;
-    let key = text(kv.key())?;
-    let kind = match event.event_type() {
-        EventType::Put => ChangeKind::Put(key_value(kv)?),
-        EventType::Delete => ChangeKind::Delete,
-    };
-    Ok(Change { key, kind, previous })
+    match event.event_type() {
+        EventType::Put => {
+            let kv = key_value(kv)?;
+            Ok(Change { key: kv.key.clone(), kind: ChangeKind::Put(kv) })
+        }
+        EventType::Delete => Ok(Change { key: text(kv.key())?, kind: ChangeKind::Delete }),
+    }
 }
 
 /// What is the matter with a member, rather than with what was asked of it.

@@ -1,11 +1,10 @@
 //! What was: lists at earlier revisions, and the commits since one.
 
-use super::{READING, View, read};
+use super::{READING, View};
 use crate::embedded::disk::{VERSIONS, failed};
 use crate::embedded::index::{self, At};
 use crate::embedded::record::Record;
 use crate::{Batch, Change, ChangeKind, Error, RangeRequest, Revision};
-use redb::ReadableTable;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -74,7 +73,7 @@ impl View {
             }
             let record = Record::decode(bytes.value())?;
             let at = At { revision, place };
-            chunk.add(at, change(&records, &record, at)?);
+            chunk.add(at, change(&record, at));
         }
         Ok(chunk.finish())
     }
@@ -112,13 +111,8 @@ impl Chunk {
 }
 
 /// What an operation changed.
-fn change(
-    records: &impl ReadableTable<(u64, u32), &'static [u8]>,
-    record: &Record<'_>,
-    at: At,
-) -> Result<Change, Error> {
+fn change(record: &Record<'_>, at: At) -> Change {
     let key: Arc<str> = Arc::from(record.key);
-    let previous = record.previous.map(|previous| read(records, &key, previous)).transpose()?;
     let kind = record.key_value(Arc::clone(&key), at).map_or(ChangeKind::Delete, ChangeKind::Put);
-    Ok(Change { key, kind, previous })
+    Change { key, kind }
 }
