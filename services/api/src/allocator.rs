@@ -51,6 +51,12 @@ impl Allocators {
         first_of(self.cidr)
     }
 
+    /// The tenth address: cluster DNS answers there. None in a range that has no tenth.
+    pub(crate) fn dns_address(&self) -> Option<Ipv4Addr> {
+        let address = Ipv4Addr::from_bits(self.cidr.network().to_bits().checked_add(10)?);
+        (self.cidr.contains(&address) && address != self.cidr.broadcast()).then_some(address)
+    }
+
     /// The pool and number that a key stands for.
     fn locate(&self, key: &str) -> Option<(&Pool, u32)> {
         if let Some(address) = key.strip_prefix(ADDRESSES) {

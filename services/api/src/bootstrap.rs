@@ -1,4 +1,5 @@
-//! What every cluster begins with: its namespaces, and the `kubernetes` service by which pods find the API.
+//! What every cluster begins with: its namespaces, the `kubernetes` service by which pods find the API, and the
+//! `kube-dns` service by which people find cluster DNS.
 
 mod slices;
 
@@ -21,6 +22,9 @@ const NAME: &str = "kubernetes";
 const NAMESPACE: &str = "default";
 const HTTPS: &str = "https";
 
+const DNS_NAME: &str = "kube-dns";
+const DNS_NAMESPACE: &str = "kube-system";
+
 /// Makes what is missing, and puts the addresses of the API behind its service.
 ///
 /// # Errors
@@ -36,6 +40,14 @@ pub(crate) async fn run(registries: &Registries, api: &[SocketAddrV4]) -> Result
     }
     let address = registries.allocators.first_address().to_string();
     unless_there(registries.services.create_object(&caller, NAMESPACE, service(address), &options).await)?;
+    if let Some(address) = registries.allocators.dns_address() {
+        let service = dns_service(address.to_string());
+        let made = registries.services.create_object(&caller, DNS_NAMESPACE, service, &options).await;
+        // The address may be another service's already, in a cluster that is older than this service.
+        if let Err(error) = unless_there(made) {
+            tracing::warn!(%address, %error, "there is no service for cluster DNS");
+        }
+    }
     if api.is_empty() {
         return Ok(());
     }
@@ -77,6 +89,32 @@ fn service(cluster_ip: String) -> Service {
         target_port: 6443.into(),
         ..ServicePort::default()
     }];
+    service
+}
+
+/// Holds the address of cluster DNS. It has no endpoints: each host's service-proxy answers at the address itself.
+fn dns_service(cluster_ip: String) -> Service {
+    let labels =
+        [("k8s-app", DNS_NAME), ("kubernetes.io/cluster-service", "true"), ("kubernetes.io/name", "CoreDNS")];
+    let mut service = Service {
+        metadata: ObjectMeta {
+            name: DNS_NAME.to_owned(),
+            namespace: DNS_NAMESPACE.to_owned(),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            ..ObjectMeta::default()
+        },
+        ..Service::default()
+    };
+    service.spec.cluster_ip = cluster_ip;
+    service.spec.ports = [("dns", "UDP"), ("dns-tcp", "TCP")]
+        .map(|(name, protocol)| ServicePort {
+            name: name.to_owned(),
+            protocol: protocol.to_owned(),
+            port: 53,
+            target_port: 53.into(),
+            ..ServicePort::default()
+        })
+        .into();
     service
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
+use crate::admission::AdmissionConfig;
+use crate::auth::AuthConfig;
+
 /// What an api is told.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -23,6 +26,12 @@ pub struct Config {
     /// Seconds between compactions of the store's history, and how much of it is kept at the least.
     #[arg(long, default_value = "300", value_parser = seconds, env = "KEELSON_COMPACTION_INTERVAL")]
     pub compaction_interval: Duration,
+    /// Which admission plugins there are.
+    #[command(flatten)]
+    pub admission: AdmissionConfig,
+    /// Who may come in, and what they may do.
+    #[command(flatten)]
+    pub auth: AuthConfig,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -51,6 +60,8 @@ impl Default for Config {
             advertise_address: Vec::new(),
             event_ttl: Duration::from_secs(3600),
             compaction_interval: Duration::from_secs(300),
+            admission: AdmissionConfig::default(),
+            auth: AuthConfig::default(),
         }
     }
 }

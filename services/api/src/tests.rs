@@ -1,5 +1,7 @@
 //! The registries as clients see them: on an embedded store, called in this process.
 
+mod access;
+mod admission;
 mod deletions;
 mod identities;
 mod kinds;
@@ -8,6 +10,7 @@ mod reads;
 mod references;
 mod replicas;
 mod store;
+mod streams;
 mod watches;
 mod writes;
 
@@ -23,7 +26,7 @@ use keelson_proto::core::{Container, Node, Pod, Service, ServicePort};
 use keelson_proto::meta::ObjectMeta;
 use tempfile::TempDir;
 
-use crate::{Api, Config, KubeletDialer, MASTERS};
+use crate::{AdmissionConfig, Api, AuthConfig, Config, KubeletDialer, MASTERS};
 
 /// An api on a store of its own.
 struct Fixture {
@@ -65,16 +68,34 @@ impl Fixture {
     }
 
     async fn with(store: Arc<dyn Store>, dir: TempDir, addresses: &[&str]) -> Self {
-        let (tasks, metrics) = (Tasks::new(), Metrics::new());
-        let health = Health::new(tasks.drain());
         let config = Config {
-            service_cluster_ip_range: "10.0.0.0/24".parse().unwrap(),
             advertise_address: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            admission: without_accounts(),
             ..Config::default()
         };
+        Self::told(store, dir, config).await
+    }
+
+    async fn told(store: Arc<dyn Store>, dir: TempDir, config: Config) -> Self {
+        let (tasks, metrics) = (Tasks::new(), Metrics::new());
+        let health = Health::new(tasks.drain());
+        let config = Config { service_cluster_ip_range: "10.0.0.0/24".parse().unwrap(), ..config };
         let api = Api::build(config, store.clone(), Arc::new(NoKubelets), &tasks, &health, &metrics);
         let api = api.await.unwrap();
         Self { store, api, dir, tasks, metrics }
+    }
+
+    /// An api that asks who comes in.
+    async fn guarded(dir: TempDir, auth: AuthConfig) -> Self {
+        let store = Embedded::open(EmbeddedConfig::new(dir.path().join("store"))).unwrap();
+        let config = Config { auth, admission: without_accounts(), ..Config::default() };
+        Self::told(Arc::new(store), dir, config).await
+    }
+
+    /// Ends when the caches know of everything that was written before.
+    async fn caught_up(&self) {
+        let gone = self.client().api::<Pod>().namespaced("default").get("no-such").await;
+        assert!(gone.is_err_and(|error| error.is_not_found()));
     }
 
     /// Stops the api and starts another one on its store.
@@ -95,6 +116,11 @@ impl Fixture {
         let peer = Peer { common_name: user.into(), organizations: vec![group.into()] };
         Client::new(Channel::in_process(tonic::service::Routes::from(self.api.routes()), peer, Tracer::off()))
     }
+}
+
+/// The plugins of every api but one: there are no loops here that would make accounts.
+fn without_accounts() -> AdmissionConfig {
+    AdmissionConfig { disable_admission_plugins: vec!["ServiceAccount"], ..AdmissionConfig::default() }
 }
 
 fn mk_meta(name: &str) -> ObjectMeta {

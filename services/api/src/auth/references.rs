@@ -1,4 +1,5 @@
-//! What the pods of each node refer to: the secrets and config maps that its kubelet may read, and no others.
+//! What the pods of each node refer to: the secrets, config maps and claims that its kubelet may read, and no
+//! others.
 //!
 //! The pods' cache tells of each change; so what a kubelet may read follows from the pods that are bound to it now.
 
@@ -18,9 +19,10 @@ use crate::cache::{Entry, Listener, Progress};
 use crate::errors::from_store;
 
 /// The kinds of which a kubelet reads only what its pods refer to.
-const GUARDED: &[&str] = &[SECRETS, CONFIG_MAPS];
+const GUARDED: &[&str] = &[SECRETS, CONFIG_MAPS, CLAIMS];
 const SECRETS: &str = "secrets";
 const CONFIG_MAPS: &str = "configmaps";
+const CLAIMS: &str = "persistentvolumeclaims";
 
 /// The field by which one object is listed or watched.
 const NAME: &str = "metadata.name";
@@ -162,5 +164,7 @@ impl Known {
 fn subjects(namespace: &str, of: pod::References) -> Vec<Subject> {
     let path = |name: &String| format!("{namespace}/{name}");
     let secrets = of.secrets.iter().map(|name| (SECRETS, path(name)));
-    secrets.chain(of.config_maps.iter().map(|name| (CONFIG_MAPS, path(name)))).collect()
+    let config_maps = of.config_maps.iter().map(|name| (CONFIG_MAPS, path(name)));
+    let claims = of.claims.iter().map(|name| (CLAIMS, path(name)));
+    secrets.chain(config_maps).chain(claims).collect()
 }

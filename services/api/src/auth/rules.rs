@@ -1,12 +1,14 @@
-//! What each identity may do.
+//! What our own services may do, whatever is stored; and what kubelets may.
 
 use bytes::Bytes;
 use keelson_base_model::fields::FieldSelector;
 use keelson_base_model::status::ApiError;
 use keelson_proto::core::Pod;
+use keelson_proto::rbac::PolicyRule;
 use keelson_proto::{Kind, Message, Object};
 
-use crate::auth::{Caller, MASTERS, Request};
+use crate::auth::caller::{self, Caller};
+use crate::auth::{MASTERS, Request};
 
 /// The field by which a kubelet selects its pods.
 const NODE_NAME: &str = "spec.nodeName";
@@ -55,21 +57,41 @@ const PROXY: &[Rule] = &[
 /// read what their pods refer to (`references.rs`).
 const KUBELET: &[Rule] = &[
     Rule { verbs: READ, resources: &["pods", "services", "nodes", "leases", "secrets", "configmaps"] },
+    // What claims lead to, and the servers of network file systems.
+    Rule { verbs: READ, resources: &["persistentvolumeclaims", "persistentvolumes", "endpoints"] },
     Rule { verbs: WRITE, resources: &["nodes", "nodes/status", "pods/status", "leases", "events"] },
     Rule { verbs: &["create", "delete"], resources: &["pods"] },
+    // For pods that are bound to it, and no others.
+    Rule { verbs: &["create"], resources: &["serviceaccounts/token"] },
+    // Who asks the kubelet something, and whether they may.
+    Rule { verbs: &["create"], resources: &["tokenreviews", "subjectaccessreviews"] },
 ];
 
 const GATEWAY: &[Rule] = &[Rule { verbs: READ, resources: &["namespaces"] }];
 
-/// Whether a caller may do something.
-///
-/// # Errors
-/// Forbidden, in Kubernetes' words.
-pub(crate) fn authorize(caller: &Caller, request: Request<'_>) -> Result<(), ApiError> {
-    if caller.is_in(MASTERS) || rules(caller).iter().any(|rule| rule.allows(request)) {
-        return Ok(());
-    }
-    Err(denied(caller, request, ""))
+/// Whether one of our services may do something: what it is there for.
+pub(super) fn of_service(caller: &Caller, request: Request<'_>) -> bool {
+    table(&caller.user).iter().any(|rule| rule.allows(request))
+}
+
+/// Whether a kubelet may do something, as far as this says; what it may do to which objects is looked at later.
+pub(super) fn of_kubelet(caller: &Caller, request: Request<'_>) -> bool {
+    caller.node().is_some() && KUBELET.iter().any(|rule| rule.allows(request))
+}
+
+/// What one of our services may do, as rules of a role.
+pub(super) fn of_service_rules(caller: &Caller) -> Vec<PolicyRule> {
+    service_rules(&caller.user)
+}
+
+/// The same by the service's user name; none for other users.
+pub(super) fn service_rules(user: &str) -> Vec<PolicyRule> {
+    table(user).iter().map(Rule::policy).collect()
+}
+
+/// What kubelets may do, as rules of a role.
+pub(super) fn kubelet_rules() -> Vec<PolicyRule> {
+    KUBELET.iter().map(Rule::policy).collect()
 }
 
 /// That a caller may not do something, in Kubernetes' words, and why if that needs words.
@@ -129,13 +151,12 @@ pub(crate) fn authorize_object(caller: &Caller, kind: &'static Kind, object: &By
     }
 }
 
-fn rules(caller: &Caller) -> &'static [Rule] {
-    match caller.user.as_str() {
-        "system:kube-scheduler" => SCHEDULER,
-        "system:kube-controller-manager" => CONTROLLERS,
-        "system:kube-proxy" => PROXY,
+fn table(user: &str) -> &'static [Rule] {
+    match user {
+        caller::SCHEDULER => SCHEDULER,
+        caller::CONTROLLERS => CONTROLLERS,
+        caller::PROXY => PROXY,
         crate::auth::GATEWAY => GATEWAY,
-        _ if caller.node().is_some() => KUBELET,
         _ => &[],
     }
 }
@@ -143,6 +164,16 @@ fn rules(caller: &Caller) -> &'static [Rule] {
 // === impl Rule ===
 
 impl Rule {
+    fn policy(&self) -> PolicyRule {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        PolicyRule {
+            verbs: owned(self.verbs),
+            api_groups: owned(&["*"]),
+            resources: owned(self.resources),
+            ..PolicyRule::default()
+        }
+    }
+
     fn allows(&self, request: Request<'_>) -> bool {
         self.verbs.contains(&request.verb) && self.resources.iter().any(|resource| covers(resource, request))
     }
@@ -165,8 +196,7 @@ mod tests {
 
     #[test]
     fn each_identity_may_do_what_it_is_there_for() {
-        let caller = |user: &str, group: &str| Caller { user: user.into(), groups: vec![group.into()] };
-        let admin = caller("alice", MASTERS);
+        let caller = |user: &str, group: &str| Caller::new(user, vec![group.into()]);
         let scheduler = caller("system:kube-scheduler", "");
         let controllers = caller("system:kube-controller-manager", "");
         let proxy = caller("system:kube-proxy", "");
@@ -174,7 +204,6 @@ mod tests {
         let impostor = caller("system:node:n1", "");
         let stranger = caller("mallory", "");
         for (caller, verb, resource, subresource, allowed) in [
-            (&admin, "delete", "nodes", "", true),
             (&scheduler, "watch", "pods", "", true),
             (&scheduler, "create", "pods", "binding", true),
             (&scheduler, "create", "pods", "", false),
@@ -189,6 +218,8 @@ mod tests {
             (&kubelet, "get", "secrets", "", true),
             (&kubelet, "create", "secrets", "", false),
             (&kubelet, "list", "endpointslices", "", false),
+            (&kubelet, "create", "serviceaccounts", "token", true),
+            (&kubelet, "create", "serviceaccounts", "", false),
             (&proxy, "watch", "endpointslices", "", true),
             (&proxy, "get", "secrets", "", false),
             (&scheduler, "list", "persistentvolumeclaims", "", true),
@@ -198,29 +229,11 @@ mod tests {
         ] {
             let request = Request { verb, resource, group: "", subresource, namespace: "default", name: "" };
             assert_eq!(
-                authorize(caller, request).is_ok(),
+                of_service(caller, request) || of_kubelet(caller, request),
                 allowed,
                 "{} {verb} {resource}/{subresource}",
                 caller.user
             );
         }
-    }
-
-    #[test]
-    fn a_refusal_says_who_may_not_do_what() {
-        let caller = Caller { user: "bob".into(), groups: Vec::new() };
-        let request = Request {
-            verb: "list",
-            resource: "pods",
-            group: "",
-            subresource: "",
-            namespace: "default",
-            name: "",
-        };
-        let error = authorize(&caller, request).unwrap_err();
-        assert_eq!(
-            error.message(),
-            "pods is forbidden: User \"bob\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\""
-        );
     }
 }

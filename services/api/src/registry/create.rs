@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, Op};
 use keelson_base_daemon::trace;
+use keelson_base_model::apply;
 use keelson_base_model::meta::prepare_create;
 use keelson_base_model::names::generate_name;
 use keelson_base_model::status::ApiError;
@@ -10,13 +11,14 @@ use keelson_proto::meta::{CreateOptions, Time};
 use keelson_proto::v1::RawCreateRequest;
 use keelson_proto::{Message, Object};
 
+use crate::admission::Ask;
 use crate::auth::Caller;
 use crate::errors::{RETRY, dry_run, from_store, refused};
 use crate::registry::stored::Encoded;
 use crate::registry::{Registry, Strategy, traced};
 
-/// How often a lost race for a generated name or a reserved key is tried again.
-const MOST_TRIES: usize = 16;
+/// How often a lost race for a generated name, a reserved key or a quota is tried again.
+const MOST_TRIES: usize = 64;
 
 // === impl Registry ===
 
@@ -54,10 +56,13 @@ impl<S: Strategy> Registry<S> {
                 object.metadata_mut().name = generate_name(&object.metadata().generate_name);
             }
             traced::name(S::Object::KIND, &object.metadata().namespace, &object.metadata().name);
-            let admitted = self.admission.create::<S::Object>(caller, &object);
-            let open = trace::span("admission").instrument_result(admitted).await?;
+            self.strategy.set_defaults(&mut object);
+            let ask = Ask { caller, dry_run };
+            let admitted = self.admission.create::<S::Object>(ask, &mut object);
+            let terms = trace::span("admission").instrument_result(admitted).await?;
             trace::span("validation").in_scope(|| self.complete(&mut object))?;
-            match self.try_create(&mut object, open, dry_run).await? {
+            self.strategy.permits(caller, &object, None)?;
+            match self.try_create(&mut object, terms, dry_run).await? {
                 Tried::Created(object) => return Ok(object),
                 Tried::Taken => {
                     taken = Some(ApiError::already_exists(S::Object::KIND, &object.metadata().name))
@@ -71,23 +76,23 @@ impl<S: Strategy> Registry<S> {
         Err(taken.unwrap_or_else(|| ApiError::server_timeout(S::Object::KIND, "create", RETRY)))
     }
 
-    /// Defaults, what the server sets, and what is wrong with the object.
+    /// What the server sets, and what is wrong with the object.
     fn complete(&self, object: &mut S::Object) -> Result<(), ApiError> {
-        self.strategy.set_defaults(object);
         self.strategy.prepare_create(object);
         refused(object, self.strategy.validate_create(object))?;
         self.strategy.canonicalize(object);
         Ok(())
     }
 
-    /// One attempt. `open` is what must still be so of the object's namespace.
+    /// One attempt. `terms` is what admission wants to be so still.
     async fn try_create(
         &self,
         object: &mut S::Object,
-        open: Option<Compare>,
+        terms: Vec<Compare>,
         dry_run: bool,
     ) -> Result<Tried, ApiError> {
         let reservation = self.reserve(None, Some(object)).await?;
+        let charge = self.admission.charge(None, object, dry_run).await?;
         let key = Self::key(&Self::path(&object.metadata().namespace, &object.metadata().name));
         let encoded = Encoded::new(object);
         if dry_run {
@@ -97,10 +102,10 @@ impl<S: Strategy> Registry<S> {
         let mut compares = vec![Compare { key: key.clone(), expect: Expect::Absent }];
         let mut ops = vec![Op::Put { key, value: encoded.value.clone(), ttl: self.strategy.ttl() }];
         compares.extend(reservation.compares);
-        compares.extend(open);
+        compares.extend(terms);
         ops.extend(reservation.ops);
         let commit = Commit { compares, ops };
-        match traced::commit(&*self.store, S::Object::KIND, commit).await.map_err(from_store)? {
+        match self.commit_charged(commit, charge).await? {
             CommitOutcome::Committed { revision, .. } => Ok(Tried::Created(encoded.at(revision))),
             CommitOutcome::Conflict { index: 0, .. } => Ok(Tried::Taken),
             CommitOutcome::Conflict { revision, .. } => {
@@ -152,6 +157,8 @@ fn begin<K: Object>(object: &mut K) -> Result<(), ApiError> {
         return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
     }
     prepare_create(meta, uuid::Uuid::new_v4().to_string(), Time::now());
-    meta.managed_fields.clear();
+    if !apply::is_readable(&meta.managed_fields) {
+        meta.managed_fields.clear();
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use keelson_api_store::{Commit, CommitOutcome, Compare, Expect, KeyValue, Op};
 use keelson_base_model::status::ApiError;
 use keelson_proto::{Message, Object};
 
+use crate::admission::Charge;
 use crate::errors::from_store;
 use crate::registry::stored::{Encoded, Stored};
 use crate::registry::{Registry, Reservation, Strategy, traced};
@@ -131,20 +132,25 @@ impl<S: Strategy> Registry<S> {
         dry_run: bool,
     ) -> Result<Result<Mutated, Option<KeyValue>>, ApiError> {
         let key = Self::key(path);
-        let (encoded, op, reservation) = match change {
+        let (encoded, op, reservation, charge) = match change {
             Change::Keep => {
                 return Ok(Ok(Mutated { object: old.object.encode_to_vec().into(), removed: false }));
             }
             Change::Remove(mut last) => {
                 let reservation = self.reserve(Some(&old.object), None).await?;
-                (Encoded::new(&mut *last), None, reservation)
+                (Encoded::new(&mut *last), None, reservation, None)
             }
             Change::Write(mut new) => {
-                let reservation = self.reserve(Some(&old.object), Some(&mut *new)).await?;
+                let mut reservation = self.reserve(Some(&old.object), Some(&mut *new)).await?;
+                let charge = self.admission.charge(Some(&old.object), &*new, dry_run).await?;
+                if !dry_run {
+                    let counted = self.admission.counted(&old.object, &*new, old.revision).await?;
+                    reservation.compares.extend(counted);
+                }
                 let encoded = Encoded::new(&mut *new);
                 let put =
                     Op::Put { key: key.clone(), value: encoded.value.clone(), ttl: self.strategy.ttl() };
-                (encoded, Some(put), reservation)
+                (encoded, Some(put), reservation, charge)
             }
         };
         let removed = op.is_none();
@@ -156,7 +162,7 @@ impl<S: Strategy> Registry<S> {
         compares.extend(reservation.compares);
         ops.extend(reservation.ops);
         let commit = Commit { compares, ops };
-        match traced::commit(&*self.store, S::Object::KIND, commit).await.map_err(from_store)? {
+        match self.commit_charged(commit, charge).await? {
             CommitOutcome::Committed { revision, .. } => {
                 Ok(Ok(Mutated { object: encoded.at(revision), removed }))
             }
@@ -164,6 +170,33 @@ impl<S: Strategy> Registry<S> {
             CommitOutcome::Conflict { revision, .. } => {
                 self.cache.progress().reach(revision).await?;
                 Ok(Err(self.store.get(&Self::key(path)).await.map_err(from_store)?))
+            }
+        }
+    }
+
+    /// Commits a write, and what it charges quotas with it.
+    pub(super) async fn commit_charged(
+        &self,
+        mut commit: Commit,
+        charge: Option<Charge>,
+    ) -> Result<CommitOutcome, ApiError> {
+        let Some(mut charge) = charge else {
+            return traced::commit(&*self.store, S::Object::KIND, commit).await.map_err(from_store);
+        };
+        commit.compares.append(&mut charge.compares);
+        commit.ops.append(&mut charge.ops);
+        match traced::commit(&*self.store, S::Object::KIND, commit).await {
+            Ok(CommitOutcome::Committed { revision }) => {
+                charge.settle(revision);
+                Ok(CommitOutcome::Committed { revision })
+            }
+            Ok(lost) => {
+                drop(charge.undo().await);
+                Ok(lost)
+            }
+            Err(error) => {
+                charge.undo_after(&error).await;
+                Err(from_store(error))
             }
         }
     }

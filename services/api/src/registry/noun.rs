@@ -9,7 +9,7 @@ use keelson_proto::v1::{
 };
 use keelson_proto::{Kind, Object};
 
-use crate::auth::Caller;
+use crate::auth::{Access, Caller};
 use crate::cache::Watch;
 use crate::registry::{Part, Registry, Strategy};
 
@@ -20,6 +20,8 @@ pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, ApiError>>;
 pub(crate) trait Noun: Send + Sync + 'static {
     /// Which kind.
     fn kind(&self) -> &'static Kind;
+    /// Who decides what may be done with its objects.
+    fn access(&self) -> &Access;
     /// Whether it has a status subresource.
     fn has_status(&self) -> bool;
     /// Reads one object.
@@ -45,6 +47,10 @@ pub(crate) trait Noun: Send + Sync + 'static {
 impl<S: Strategy> Noun for Registry<S> {
     fn kind(&self) -> &'static Kind {
         S::Object::KIND
+    }
+
+    fn access(&self) -> &Access {
+        &self.access
     }
 
     fn has_status(&self) -> bool {

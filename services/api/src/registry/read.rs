@@ -18,7 +18,7 @@ use crate::registry::token::Token;
 use crate::registry::{Registry, Strategy};
 
 /// What a list is told whose state is gone: one that goes on, and one that begins.
-const TOKEN_EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.";
+const TOKEN_EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 const REVISION_EXPIRED: &str = "The resourceVersion for the provided list is too old.";
 
 /// Objects read from the store at once for a page of an old state.
@@ -48,7 +48,13 @@ impl<S: Strategy> Registry<S> {
         check_match(request)?;
         if !request.r#continue.is_empty() {
             let token = Token::parse(&request.r#continue)?;
-            return self.list_at(&filter, token.revision, Some(token.after), limit).await;
+            let Some(revision) = token.revision else {
+                self.reach("").await?;
+                let snapshot = self.cache.snapshot();
+                let revision = self.cache.progress().revision().max(snapshot.revision);
+                return Ok(answer(snapshot.page(&filter, Some(&token.after), limit, revision)));
+            };
+            return self.list_at(&filter, revision, Some(token.after), limit).await;
         }
         match (request.resource_version_match.as_str(), revision(&request.resource_version)?) {
             ("Exact", Some(revision)) => self.list_at(&filter, revision, None, limit).await,
@@ -124,7 +130,7 @@ impl<S: Strategy> Registry<S> {
         if snapshot.revision <= revision {
             return Ok(answer(snapshot.page(filter, after.as_deref(), limit, revision)));
         }
-        let expired = if after.is_some() { TOKEN_EXPIRED } else { REVISION_EXPIRED };
+        let expired = expired(after.as_deref());
         let index = TypedIndex { prefix: S::PREFIX, fields: S::fields };
         let mut page = Page::new(revision);
         let mut request = RangeRequest {
@@ -135,7 +141,7 @@ impl<S: Strategy> Registry<S> {
         };
         let mut last: Option<Arc<str>> = None;
         loop {
-            let found = self.store.range(request.clone()).await.map_err(|error| gone(error, expired))?;
+            let found = self.store.range(request.clone()).await.map_err(|error| gone(error, &expired))?;
             let next = request.after(&found);
             for entry in found.items.iter().filter_map(|stored| read(&index, stored)) {
                 if !filter.matches(&entry) {
@@ -198,14 +204,20 @@ fn read(index: &impl Index, stored: &KeyValue) -> Option<Entry> {
 
 /// A page as it goes over the wire.
 fn answer(page: Page) -> RawList {
-    let token = page.next.as_ref().map(|after| Token { revision: page.revision, after: after.to_string() });
+    let token =
+        page.next.as_ref().map(|after| Token { revision: Some(page.revision), after: after.to_string() });
     let metadata = ListMeta {
         resource_version: page.revision.to_string(),
         r#continue: token.map(|token| token.to_string()).unwrap_or_default(),
         remaining_item_count: page.remaining,
         ..ListMeta::default()
     };
-    RawList { metadata: Some(metadata), items: page.items, trace_contexts: page.traces }
+    RawList {
+        metadata: Some(metadata),
+        items: page.items,
+        trace_contexts: page.traces,
+        items_bytes: page.items_bytes,
+    }
 }
 
 /// A resourceVersion as a revision; None if it is not given.
@@ -219,9 +231,18 @@ fn revision(resource_version: &str) -> Result<Option<u64>, ApiError> {
         .map_err(|_| ApiError::bad_request(format!("invalid resource version {resource_version:?}")))
 }
 
-fn gone(error: keelson_api_store::Error, expired: &str) -> ApiError {
+/// That the state of a list is gone. One that goes on is told how it can go on with another state.
+fn expired(after: Option<&str>) -> ApiError {
+    let Some(after) = after else { return ApiError::expired(REVISION_EXPIRED) };
+    let mut status = ApiError::expired(TOKEN_EXPIRED).into_status();
+    let token = Token { revision: None, after: after.to_owned() };
+    status.metadata = ListMeta { r#continue: token.to_string(), ..ListMeta::default() };
+    ApiError::from_status(status)
+}
+
+fn gone(error: keelson_api_store::Error, expired: &ApiError) -> ApiError {
     match error {
-        keelson_api_store::Error::Compacted { .. } => ApiError::expired(expired),
+        keelson_api_store::Error::Compacted { .. } => expired.clone(),
         error => from_store(error),
     }
 }

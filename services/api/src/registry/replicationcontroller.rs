@@ -10,7 +10,7 @@ use keelson_proto::v1::{GetRequest, ScaleRequest};
 use crate::auth::Caller;
 use crate::errors::{dry_run, refused};
 use crate::registry::update::Part;
-use crate::registry::{Registry, Strategy};
+use crate::registry::{Managing, Registry, Strategy};
 
 /// What is particular to replication controllers: a generation that counts changes of the spec, and a scale.
 pub(crate) struct ReplicationControllerStrategy;
@@ -82,7 +82,8 @@ impl Registry<ReplicationControllerStrategy> {
     /// NotFound, Conflict, Invalid.
     pub(crate) async fn scale(&self, caller: &Caller, request: ScaleRequest) -> Result<Scale, ApiError> {
         let wanted = request.scale.unwrap_or_default();
-        let dry_run = dry_run("UpdateOptions", &request.options.unwrap_or_default().dry_run)?;
+        let options = request.options.unwrap_or_default();
+        let dry_run = dry_run("UpdateOptions", &options.dry_run)?;
         refused(&wanted, scale::validate(&wanted))?;
         let path = Self::path(&request.namespace, &request.name);
         let scaled = self.mutate(&path, dry_run, |old| {
@@ -90,7 +91,7 @@ impl Registry<ReplicationControllerStrategy> {
             new.metadata.uid.clone_from(&wanted.metadata.uid);
             new.metadata.resource_version.clear();
             scale::apply(&wanted, &mut new);
-            self.replaced(caller, new, old, Part::Whole)
+            self.replaced(caller, new, old, Part::Whole, Managing::By(&options.field_manager))
         });
         decode(scaled.await?.object).map(|rc| scale::of_rc(&rc))
     }

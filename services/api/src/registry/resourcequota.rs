@@ -1,10 +1,13 @@
 //! Resource quotas.
 
+use keelson_api_store::Op;
 use keelson_base_model::field::ErrorList;
 use keelson_base_model::resourcequota;
+use keelson_base_model::status::ApiError;
 use keelson_proto::core::ResourceQuota;
 
-use crate::registry::Strategy;
+use crate::admission::mark_of;
+use crate::registry::{Reservation, Strategy};
 
 /// What is particular to resource quotas: a status that says what is used.
 pub(crate) struct ResourceQuotaStrategy;
@@ -50,5 +53,18 @@ impl Strategy for ResourceQuotaStrategy {
 
     fn validate_status(&self, new: &ResourceQuota, old: &ResourceQuota) -> ErrorList {
         resourcequota::validate_status_update(new, old)
+    }
+
+    /// With a quota goes what was noted of it.
+    fn reserve(
+        &self,
+        old: Option<&ResourceQuota>,
+        new: Option<&mut ResourceQuota>,
+    ) -> Result<Reservation, ApiError> {
+        let gone = old.filter(|_| new.is_none());
+        Ok(Reservation {
+            ops: gone.map(|quota| Op::delete(mark_of(quota))).into_iter().collect(),
+            ..Reservation::default()
+        })
     }
 }

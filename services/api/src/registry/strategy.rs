@@ -8,6 +8,8 @@ use keelson_base_model::status::ApiError;
 use keelson_proto::Object;
 use keelson_proto::meta::DeleteOptions;
 
+use crate::auth::Caller;
+
 /// What is particular to one kind. The provided methods are those of a kind without status, without grace,
 /// and with nothing to reserve.
 pub(crate) trait Strategy: Send + Sync + 'static {
@@ -46,6 +48,20 @@ pub(crate) trait Strategy: Send + Sync + 'static {
 
     /// What is wrong with an update.
     fn validate_update(&self, new: &Self::Object, old: &Self::Object) -> ErrorList;
+
+    /// Whether the caller may write just this, who may write objects of the kind.
+    ///
+    /// # Errors
+    /// Forbidden.
+    fn permits(
+        &self,
+        caller: &Caller,
+        new: &Self::Object,
+        old: Option<&Self::Object>,
+    ) -> Result<(), ApiError> {
+        let _ = (caller, new, old);
+        Ok(())
+    }
 
     /// Whether the kind has a status subresource.
     fn has_status(&self) -> bool {

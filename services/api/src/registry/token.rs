@@ -6,11 +6,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keelson_base_model::status::ApiError;
 
+/// What stands in the revision's place in a token that is of no one state.
+const INCONSISTENT: &str = "-1";
+
 /// Where a limited list goes on. Clients get it as opaque text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    /// The state that all pages show.
-    pub(super) revision: u64,
+    /// The state that all pages show; None for whatever there is, since the first page's is gone.
+    pub(super) revision: Option<u64>,
     /// Path of the last object of the page before.
     pub(super) after: String,
 }
@@ -28,14 +31,18 @@ impl Token {
         let plain = String::from_utf8(bytes).map_err(|_| invalid())?;
         let (revision, after) = plain.split_once(' ').ok_or_else(invalid)?;
         // Revision 0 is no state: some stores take it for the latest one.
-        let revision = revision.parse().ok().filter(|revision| *revision > 0).ok_or_else(invalid)?;
+        let revision = match revision {
+            INCONSISTENT => None,
+            revision => Some(revision.parse().ok().filter(|revision| *revision > 0).ok_or_else(invalid)?),
+        };
         Ok(Self { revision, after: after.to_owned() })
     }
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{} {}", self.revision, self.after)))
+        let revision = self.revision.map_or_else(|| INCONSISTENT.to_owned(), |revision| revision.to_string());
+        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{revision} {}", self.after)))
     }
 }
 
@@ -45,8 +52,10 @@ mod tests {
 
     #[test]
     fn a_token_is_read_back_and_nothing_else_is() {
-        let token = Token { revision: 42, after: "default/web".into() };
-        assert_eq!(Token::parse(&token.to_string()).unwrap(), token);
+        for revision in [Some(42), None] {
+            let token = Token { revision, after: "default/web".into() };
+            assert_eq!(Token::parse(&token.to_string()).unwrap(), token);
+        }
         for text in ["", "x", "!!!", "NDI", "MCBkZWZhdWx0L3dlYg"] {
             assert!(Token::parse(text).is_err(), "{text:?}");
         }

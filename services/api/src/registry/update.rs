@@ -11,6 +11,7 @@ use keelson_proto::{Kind, Message, Object};
 use crate::auth::Caller;
 use crate::errors::{dry_run, refused};
 use crate::registry::create::place;
+use crate::registry::managed::{self, Managing};
 use crate::registry::mutate::Change;
 use crate::registry::{Registry, Strategy};
 
@@ -24,6 +25,18 @@ pub(crate) enum Part {
     Whole,
     /// The status alone.
     Status,
+}
+
+// === impl Part ===
+
+impl Part {
+    /// The subresource that the part is written through.
+    pub(crate) fn subresource(self) -> &'static str {
+        match self {
+            Self::Whole => "",
+            Self::Status => "status",
+        }
+    }
 }
 
 // === impl Registry ===
@@ -57,9 +70,12 @@ impl<S: Strategy> Registry<S> {
         }
         let path = Self::path(&new.metadata().namespace, &new.metadata().name);
         let creates = part == Part::Whole && self.strategy.create_on_update();
-        let create = CreateOptions { dry_run: options.dry_run, ..CreateOptions::default() };
+        let create = CreateOptions { dry_run: options.dry_run.clone(), ..CreateOptions::default() };
         for _ in 0..MOST_TRIES {
-            match self.mutate(&path, dry_run, |old| self.replaced(caller, new.clone(), old, part)).await {
+            let updated = self.mutate(&path, dry_run, |old| {
+                self.replaced(caller, new.clone(), old, part, Managing::By(&options.field_manager))
+            });
+            match updated.await {
                 Err(error) if error.is_not_found() && creates => {}
                 written => return Ok(written?.object),
             }
@@ -96,6 +112,7 @@ impl<S: Strategy> Registry<S> {
         mut new: S::Object,
         old: &S::Object,
         part: Part,
+        managing: Managing<'_>,
     ) -> Result<Change<S::Object>, ApiError> {
         self.check_preconditions(new.metadata(), old.metadata())?;
         if part == Part::Status && new.metadata().resource_version.is_empty() {
@@ -103,7 +120,6 @@ impl<S: Strategy> Registry<S> {
             new.metadata_mut().clone_from(old.metadata());
         }
         meta::prepare_update(new.metadata_mut(), old.metadata());
-        new.metadata_mut().managed_fields.clear();
         self.strategy.set_defaults(&mut new);
         let errors = match part {
             Part::Whole => {
@@ -118,7 +134,16 @@ impl<S: Strategy> Registry<S> {
             }
         };
         refused(&new, errors)?;
+        if part == Part::Whole {
+            self.strategy.permits(caller, &new, Some(old))?;
+        }
         self.strategy.canonicalize(&mut new);
+        // Services speak gRPC and need not call themselves something: who they are will do.
+        let managing = match managing {
+            Managing::By("") => Managing::By(&caller.user),
+            managing => managing,
+        };
+        managed::settle(&mut new, old, part, managing)?;
         let meta = new.metadata();
         let released = meta.deletion_timestamp.is_some()
             && meta.finalizers.is_empty()

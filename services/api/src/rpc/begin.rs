@@ -54,7 +54,7 @@ mod tests {
             ("system:apiserver", "services", "Create", false),
         ];
         for (user, resource, method, expected) in table {
-            let caller = Caller { user: user.to_owned(), groups: Vec::new() };
+            let caller = Caller::new(user, Vec::new());
             assert_eq!(begins(&caller, resource, method), expected, "{user} {method} {resource}");
         }
     }

@@ -1,4 +1,6 @@
-//! One request message in, bytes or a stream of bytes out.
+//! One request message in, or a stream of them; bytes or a stream of bytes out.
+
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -6,15 +8,24 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use keelson_base_client::codec::BytesCodec;
-use keelson_base_client::status::to_grpc;
+use keelson_base_client::status::{from_grpc, to_grpc};
 use keelson_base_model::status::ApiError;
 use keelson_proto::Message;
+use tonic::Streaming;
 use tonic::server::Grpc;
 
+use crate::errors::RETRY;
+use crate::notes;
 use crate::rpc::{MAX_MESSAGE, refuse};
 
 /// Messages of a stream, encoded.
 pub(super) type Messages = BoxStream<'static, Result<Bytes, ApiError>>;
+
+/// Requests of a stream, encoded, as they come.
+pub(super) type Incoming = Streaming<Bytes>;
+
+/// How long the first request of a stream may take.
+const FIRST: Duration = Duration::from_secs(30);
 
 /// Serves a call with one answer.
 pub(super) async fn unary<Q, F, A>(request: Request, call: F) -> Response
@@ -28,7 +39,12 @@ where
         let answer = decode::<Q>(message.into_inner()).map(|message| call.take().map(|call| call(message)));
         async move {
             match answer?.map(Box::pin) {
-                Some(answer) => answer.await.map(tonic::Response::new).map_err(to_grpc),
+                Some(answer) => {
+                    let (answer, noted) = notes::taken(answer).await;
+                    let mut response = answer.map(tonic::Response::new).map_err(to_grpc)?;
+                    noted.write(response.metadata_mut());
+                    Ok(response)
+                }
                 None => Err(tonic::Status::internal("a unary call was called twice")),
             }
         }
@@ -59,6 +75,43 @@ where
         }
     });
     told_too_large(grpc().server_streaming(service, request).await.map(Body::new))
+}
+
+/// Serves a call with a stream of requests and a stream of answers.
+pub(super) async fn duplex<F, A>(request: Request, call: F) -> Response
+where
+    F: FnOnce(Incoming) -> A + Send,
+    A: Future<Output = Result<Messages, ApiError>> + Send,
+{
+    use futures::StreamExt;
+
+    let mut call = Some(call);
+    let service = tower::service_fn(move |requests: tonic::Request<Incoming>| {
+        let answer = call.take().map(|call| Box::pin(call(requests.into_inner())));
+        async move {
+            match answer {
+                Some(answer) => {
+                    let messages = answer.await.map_err(to_grpc)?;
+                    Ok(tonic::Response::new(messages.map(|message| message.map_err(to_grpc))))
+                }
+                None => Err(tonic::Status::internal("a streaming call was called twice")),
+            }
+        }
+    });
+    told_too_large(grpc().streaming(service, request).await.map(Body::new))
+}
+
+/// The first request of a stream.
+///
+/// # Errors
+/// If it does not come, or is no such message.
+pub(super) async fn first<Q: Message + Default>(incoming: &mut Incoming) -> Result<Q, ApiError> {
+    let message = tokio::time::timeout(FIRST, incoming.message()).await;
+    let message = message.map_err(|_| ApiError::timeout("the first message did not come", RETRY))?;
+    match message.map_err(from_grpc)? {
+        Some(message) => decode(message).map_err(from_grpc),
+        None => Err(ApiError::bad_request("the stream of requests ended before its first message")),
+    }
 }
 
 fn grpc() -> Grpc<BytesCodec> {

@@ -15,13 +15,14 @@ use keelson_proto::v1::{
     RawUpdateRequest, WatchRequest,
 };
 
-use crate::auth::{self, Caller, NodeReferences, authorize, authorize_object, authorize_selection};
+use crate::auth::{self, Caller, NodeReferences, authorize_object, authorize_selection};
 use crate::registry::{Noun, Part};
 use crate::rpc::unary::{streaming, unary};
 use crate::rpc::watch;
 
-/// Objects in a page of a streamed list: well below gRPC's usual limit on a message.
-const STREAM_PAGE: i64 = 500;
+/// Objects in a page of a streamed list: well below gRPC's usual limit on a message, and little to hold for a reader who
+/// is slow.
+const STREAM_PAGE: i64 = 128;
 
 /// A verb that all nouns have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +163,14 @@ fn pages(
     noun: Arc<dyn Noun>,
     list: ListRequest,
 ) -> impl futures::Stream<Item = Result<Bytes, ApiError>> + Send {
-    let first = ListRequest { limit: if list.limit > 0 { list.limit } else { STREAM_PAGE }, ..list };
+    // Of a limited list a revision means exactly that, of a whole one at least that: pages do not make it limited.
+    let whole =
+        list.limit == 0 && list.resource_version_match.is_empty() && !list.resource_version.is_empty();
+    let first = ListRequest {
+        limit: if list.limit > 0 { list.limit } else { STREAM_PAGE },
+        resource_version_match: if whole { "NotOlderThan".to_owned() } else { list.resource_version_match },
+        ..list
+    };
     futures::stream::try_unfold(Some(first), move |next| {
         let noun = noun.clone();
         async move {
@@ -191,7 +199,11 @@ pub(super) fn may(
     name: &str,
 ) -> Result<(), ApiError> {
     let asked = asked(noun, verb, subresource, namespace, name);
-    trace::span("authorization").in_scope(|| authorize(caller, asked))
+    let allowed = trace::span("authorization").in_scope(|| noun.access().authorize(caller, asked));
+    if let Some(entry) = &caller.audit {
+        entry.asked(noun.kind(), &asked, &allowed);
+    }
+    allowed
 }
 
 /// Whether the caller may list or watch what these fields select.

@@ -88,6 +88,13 @@ impl Following {
             if self.ends.is_some_and(|ends| ends <= Instant::now()) {
                 return Next::End;
             }
+            // What is there already needs no waiting, which costs more than the change itself.
+            if !self.drain.is_signaled()
+                && let Some(delivery) = self.changes.ready()
+            {
+                self.told = delivery.event.revision;
+                return Next::Frame(delivery.frame());
+            }
             let alarm = self.ends.map_or(self.next_bookmark, |ends| ends.min(self.next_bookmark));
             let alarm = match (self.bookmarks, self.ends) {
                 (true, _) => Either::Left(tokio::time::sleep_until(alarm)),

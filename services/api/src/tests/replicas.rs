@@ -13,7 +13,7 @@ use keelson_proto::meta::DeleteOptions;
 use super::*;
 
 /// Two apis, each with a connection of its own.
-struct Replicas {
+pub(super) struct Replicas {
     backend: EtcdBackend,
     one: Api,
     other: Api,
@@ -22,14 +22,14 @@ struct Replicas {
 
 impl Replicas {
     /// Both start at once, on an empty store.
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let (backend, tasks) = (EtcdBackend::start(), Tasks::new());
         let (one, other) = join(backend.connect(), backend.connect()).await;
         let (one, other) = join(replica(one, &tasks), replica(other, &tasks)).await;
         Self { backend, one, other, tasks }
     }
 
-    fn clients(&self) -> [Client; 2] {
+    pub(super) fn clients(&self) -> [Client; 2] {
         [&self.one, &self.other].map(|api| {
             let peer = Peer { common_name: "system:admin".into(), organizations: vec![MASTERS.into()] };
             let routes = tonic::service::Routes::from(api.routes());
@@ -37,7 +37,7 @@ impl Replicas {
         })
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.tasks.shutdown();
         let _ = self.tasks.join(Duration::from_secs(5)).await;
     }
@@ -48,6 +48,7 @@ async fn replica(store: Etcd, tasks: &Tasks) -> Api {
     let config = Config {
         service_cluster_ip_range: "10.0.0.0/24".parse().unwrap(),
         service_node_port_range: (30_000, 30_063),
+        admission: without_accounts(),
         advertise_address: vec!["192.0.2.1:6443".parse().unwrap(), "192.0.2.2:6443".parse().unwrap()],
         ..Config::default()
     };
@@ -97,7 +98,7 @@ async fn addresses_and_ports_are_given_once_whoever_gives_them() {
     }
     let (held, store) = ("/registry/ranges/serviceips/", replicas.backend.connect().await);
     let held = store.range(RangeRequest::all(held)).await.unwrap().items.len();
-    assert_eq!(held, 65, "one for each service, and the first");
+    assert_eq!(held, 66, "one for each service, `kubernetes` and `kube-dns`");
     replicas.stop().await;
 }
 
