@@ -1,5 +1,6 @@
 //! One call on objects, from request to response: read, translate, ask api, spell.
 
+mod connect;
 mod read;
 mod scale;
 mod watch;
@@ -9,8 +10,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use hyper::upgrade::OnUpgrade;
 use keelson_base_client::{Client, RawApi};
+use keelson_base_daemon::serve::ConnectionInfo;
 use keelson_base_model::status::ApiError;
 use keelson_proto::core::Pod;
 use keelson_proto::{Object as _, json};
@@ -39,7 +42,26 @@ pub(crate) struct Exchange {
     pub(crate) headers: HeaderMap,
     /// In which form to answer.
     pub(crate) form: Form,
+    /// What else is known of the request.
+    pub(crate) line: Line,
 }
+
+/// A request as it stood on its connection, for what goes on after its answer or is passed on.
+pub(crate) struct Line {
+    /// How it was sent.
+    pub(crate) method: Method,
+    /// To which path.
+    pub(crate) uri: Uri,
+    /// Over which connection, if over one.
+    pub(crate) connection: Option<ConnectionInfo>,
+    /// The connection, once its protocol has changed; HTTP/2 has no such change.
+    pub(crate) upgrade: Option<OnUpgrade>,
+    /// Its place among the requests under way.
+    pub(crate) place: Place,
+}
+
+/// A place among the requests under way, kept until the last clone is gone.
+pub(crate) type Place = Arc<dyn Send + Sync>;
 
 /// Answers a call that came with `body`.
 pub(crate) async fn answer(exchange: Exchange, body: Body) -> Result<Response, ApiError> {
@@ -56,6 +78,11 @@ pub(crate) async fn answer(exchange: Exchange, body: Body) -> Result<Response, A
         Verb::Delete => write::delete(&exchange, body).await,
         Verb::DeleteCollection => write::delete_collection(&exchange, body).await,
         Verb::Bind => write::bind(&exchange, body).await,
+        Verb::Evict => write::evict(&exchange, body).await,
+        Verb::CreateToken => write::create_token(&exchange, body).await,
+        Verb::Exec | Verb::Attach => connect::container(exchange).await,
+        Verb::PortForward => connect::port_forward(exchange).await,
+        Verb::Proxy => connect::proxy(exchange, body).await,
         Verb::UpdateScale => scale::update(&exchange, body).await,
     }
 }

@@ -10,14 +10,15 @@ use axum::response::Response;
 use http::header::{ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use keelson_base_model::status::ApiError;
-use keelson_proto::REGISTERED;
 use keelson_proto::meta::{
     ApiGroup, ApiGroupList, ApiVersions, GroupVersionForDiscovery, ServerAddressByClientCidr,
 };
 use serde_json::{Value, json};
 
+use crate::kinds;
 use crate::negotiate::{self, Form};
 use crate::response::{document, message, plain};
+use crate::route::subresources;
 
 /// The Kubernetes version that this server is compatible with; clients decide by it what they may use.
 pub(crate) const VERSION: &str = "v1.33.0";
@@ -54,14 +55,19 @@ pub(crate) fn root(form: Form) -> Result<Response, ApiError> {
         paths.extend([format!("/apis/{group}"), format!("/apis/{group}/{version}")]);
     }
     paths.extend(
-        ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned),
+        ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/swaggerapi", "/version"]
+            .map(str::to_owned),
     );
     document(form, StatusCode::OK, json!({ "paths": paths }).to_string().into_bytes())
 }
 
-/// Group and version of everything that is registered, the core group first.
+/// Group and version of everything that is served, the core group first; those too that only a subresource is of, as
+/// `policy/v1` for evictions: clients look there whether they are known.
 pub(crate) fn versions() -> Vec<(&'static str, &'static str)> {
-    let mut versions: Vec<_> = REGISTERED.iter().map(|kind| (kind.group, kind.version)).collect();
+    let kinds = kinds::served();
+    let held = kinds.clone().flat_map(|kind| subresources::of(kind)).filter_map(|below| below.holds);
+    let held = held.map(|(group, version, _)| (group, version));
+    let mut versions: Vec<_> = kinds.map(|kind| (kind.group, kind.version)).chain(held).collect();
     versions.sort_unstable();
     versions.dedup();
     versions

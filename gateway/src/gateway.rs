@@ -4,33 +4,39 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue};
 use keelson_base_client::Client;
 use keelson_base_daemon::admin::{Health, Metrics};
+use keelson_base_daemon::serve::{ConnectionInfo, hold};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::Peer;
 use keelson_base_model::status::ApiError;
+use keelson_proto::Object as _;
+use keelson_proto::core::ServiceAccount;
+use keelson_proto::v1::{IssuerRequest, IssuerResponse};
 
-use crate::call::{self, Exchange};
-use crate::limits::{Room, hold};
+use crate::call::{self, Exchange, Line, Place};
+use crate::limits::Room;
 use crate::meter::{Asked, Meter};
 use crate::negotiate::{self, Form};
 use crate::openapi::Documents;
 use crate::query::Query;
 use crate::response::status;
-use crate::route::{Call, Route, route};
+use crate::route::{Call, Route, Verb, route};
 use crate::watch::Ring;
 use crate::{caller, discovery, traced};
+
+const JSON: &str = "application/json";
+const JWK_SET: &str = "application/jwk-set+json";
 
 /// How the gateway serves.
 #[derive(Clone)]
 pub struct Config {
-    /// Serve clients without a certificate, as `system:anonymous`; otherwise they get 401.
-    pub anonymous: bool,
     /// Most requests at a time that do not last; further ones get 429.
     pub max_in_flight: usize,
     /// Most watches and logs at a time; further ones get 429.
@@ -74,7 +80,6 @@ impl Config {
     /// The limits that Kubernetes has.
     pub fn new(tasks: Tasks, health: Health, metrics: &Metrics) -> Self {
         Self {
-            anonymous: false,
             max_in_flight: 400,
             max_watches: 10_000,
             max_body: 3 * 1024 * 1024,
@@ -100,8 +105,8 @@ impl Gateway {
         let health = config.health.router();
         let (client, watch_client) =
             (client.with_metrics(&config.metrics), watch_client.with_metrics(&config.metrics));
-        let metrics = config.metrics.router().layer(axum::middleware::from_fn(known_only));
-        let shared = Shared {
+        let metrics = config.metrics.router();
+        let shared = Arc::new(Shared {
             ring: Arc::new(Ring::new(config.watch_ring)),
             requests: Room::new(config.max_in_flight),
             watches: Room::new(config.max_watches),
@@ -110,20 +115,38 @@ impl Gateway {
             config,
             client,
             watch_client,
-        };
-        Router::new().fallback(serve).with_state(Arc::new(shared)).merge(health).merge(metrics)
+        });
+        let metrics = metrics.layer(axum::middleware::from_fn_with_state(shared.clone(), allowed_only));
+        Router::new().fallback(serve).with_state(shared).merge(health).merge(metrics)
     }
 }
 
-/// Lets through who has shown a certificate: what a cluster does is nobody else's business.
-async fn known_only(request: Request, next: Next) -> Response {
-    match request.extensions().get::<Peer>() {
-        Some(_) => next.run(request).await,
-        None => {
+/// Lets through who may: what a cluster does is not everybody's business.
+async fn allowed_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let user = caller::caller(request.extensions().get::<Peer>(), request.headers());
+    let allowed = match user {
+        Ok(user) => caller::may(&shared.client.acting_for(user), "get", request.uri().path()).await,
+        Err(error) => Err(error),
+    };
+    match allowed {
+        Ok(()) => next.run(request).await,
+        Err(error) => {
             let form = negotiate::form_of_failure(request.headers(), &Query::parse(None));
-            status::failure(form, ApiError::unauthorized("Unauthorized"))
+            status::failure(form, error)
         }
     }
+}
+
+/// One of the two documents by which others check the tokens of service accounts.
+async fn issuer(
+    client: &Client,
+    document: fn(IssuerResponse) -> String,
+    media: &'static str,
+) -> Result<Response, ApiError> {
+    let told = client.raw(ServiceAccount::KIND.service).unary("Issuer", &IssuerRequest {}).await?;
+    let mut response = Response::new(Body::from(document(told)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    Ok(response)
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -149,26 +172,42 @@ impl Shared {
         query: Query,
         asked: &mut Asked,
     ) -> Result<Response, ApiError> {
-        let (head, body) = request.into_parts();
-        let user = caller::caller(head.extensions.get::<Peer>(), &head.headers, self.config.anonymous)?;
+        let (mut head, body) = request.into_parts();
+        let user = caller::caller(head.extensions.get::<Peer>(), &head.headers)?;
         let route = route(&head.method, head.uri.path(), &query)?;
         *asked = Asked::of(&route);
         let long_running = matches!(&route, Route::Call(call) if call.verb.is_long_running());
         let place = if long_running { self.watches.enter()? } else { self.requests.enter()? };
-        let place = (place, self.meter.begin(&route));
+        let place: Place = Arc::new((place, self.meter.begin(&route)));
+        if !matches!(route, Route::Call(_)) {
+            let verb = head.method.as_str().to_ascii_lowercase();
+            caller::may(&self.client.acting_for(user.clone()), &verb, head.uri.path()).await?;
+        }
         let response = match route {
             Route::Call(call) => {
                 let form = form_of(&call, &head.headers, &query)?;
                 let (client, watch_client) =
                     (self.client.acting_for(user.clone()), self.watch_client.acting_for(user));
+                let line = Line {
+                    method: head.method,
+                    uri: head.uri,
+                    connection: head.extensions.get::<ConnectionInfo>().copied(),
+                    upgrade: head.extensions.remove(),
+                    place: place.clone(),
+                };
                 let headers = head.headers;
+                let query = query.with_manager(&headers);
                 let exchange =
-                    Exchange { shared: self.clone(), client, watch_client, call, query, headers, form };
+                    Exchange { shared: self.clone(), client, watch_client, call, query, headers, form, line };
                 call::answer(exchange, body).await?
             }
             Route::OpenApiV2 => self.documents.v2(&head.headers).await?,
             Route::OpenApiV3 => self.documents.v3(&head.headers).await?,
             Route::OpenApiV3Of(path) => self.documents.v3_of(&path, &head.headers).await?,
+            Route::Swagger => self.documents.swagger().await?,
+            Route::SwaggerOf(path) => self.documents.swagger_of(&path, &head.headers).await?,
+            Route::Issuer => issuer(&self.client.acting_for(user), |told| told.configuration, JSON).await?,
+            Route::Keys => issuer(&self.client.acting_for(user), |told| told.keys, JWK_SET).await?,
             route => describe(route, &head.headers, &query)?,
         };
         let (parts, body) = response.into_parts();
@@ -176,10 +215,12 @@ impl Shared {
     }
 }
 
-/// A log is text whatever the client would take for objects.
+/// What is no object is sent as it is, whatever the client would take for objects.
 fn form_of(call: &Call, headers: &HeaderMap, query: &Query) -> Result<Form, ApiError> {
     match call.verb {
-        crate::route::Verb::Log => Ok(negotiate::form_of_failure(headers, query)),
+        Verb::Log | Verb::Exec | Verb::Attach | Verb::PortForward | Verb::Proxy => {
+            Ok(negotiate::form_of_failure(headers, query))
+        }
         _ => negotiate::form(headers, query),
     }
 }
@@ -201,9 +242,14 @@ fn describe(route: Route, headers: &HeaderMap, query: &Query) -> Result<Response
         Route::Groups => discovery::groups(form, headers),
         Route::Group(group) => discovery::group(form, group),
         Route::Resources(group, version) => discovery::resources(form, group, version),
-        Route::OpenApiV2 | Route::OpenApiV3 | Route::OpenApiV3Of(_) | Route::Call(_) => {
-            Err(ApiError::unknown_resource())
-        }
+        Route::OpenApiV2
+        | Route::OpenApiV3
+        | Route::OpenApiV3Of(_)
+        | Route::Swagger
+        | Route::SwaggerOf(_)
+        | Route::Issuer
+        | Route::Keys
+        | Route::Call(_) => Err(ApiError::unknown_resource()),
     }
 }
 

@@ -2,22 +2,32 @@
 //!
 //! A kind that gets a registry gets a line in [`CODECS`].
 
+pub(crate) mod alias;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use keelson_base_model::status::ApiError;
+use keelson_proto::authentication::{SelfSubjectReview, TokenReview};
+use keelson_proto::authorization::{
+    LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
+};
 use keelson_proto::coordination::Lease;
 use keelson_proto::core::{
-    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
-    PodTemplate, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount,
+    Binding, ComponentStatus, ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
+    PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret, Service,
+    ServiceAccount,
 };
 use keelson_proto::discovery::EndpointSlice;
+use keelson_proto::events;
 use keelson_proto::json;
 use keelson_proto::meta::ObjectMeta;
-use keelson_proto::{Kind, wire};
+use keelson_proto::rbac::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use keelson_proto::{ALIASES, Kind, OBSERVED, Object as _, QUESTIONS, REGISTERED, wire};
 use serde::{Serialize, Serializer};
 
 use crate::body::{self, Content, Validation};
 use crate::negotiate::{Include, MetaVersion, Shape};
+use crate::response::transcode;
 use crate::table::{Cell, Column, Tabled};
 
 /// An object that a client sent.
@@ -70,10 +80,14 @@ struct Partial {
 }
 
 const CODECS: &[Codec] = &[
+    Codec::of::<ClusterRole>(),
+    Codec::of::<ClusterRoleBinding>(),
+    Codec::of::<ComponentStatus>(),
     Codec::of::<ConfigMap>(),
     Codec::of::<EndpointSlice>(),
     Codec::of::<Endpoints>(),
     Codec::of::<Event>(),
+    Codec::of::<events::Event>(),
     Codec::of::<Lease>(),
     Codec::of::<LimitRange>(),
     Codec::of::<Namespace>(),
@@ -84,10 +98,24 @@ const CODECS: &[Codec] = &[
     Codec::of::<PodTemplate>(),
     Codec::of::<ReplicationController>(),
     Codec::of::<ResourceQuota>(),
+    Codec::of::<Role>(),
+    Codec::of::<RoleBinding>(),
     Codec::of::<Secret>(),
     Codec::of::<Service>(),
     Codec::of::<ServiceAccount>(),
+    Codec::of::<LocalSubjectAccessReview>(),
+    Codec::of::<SelfSubjectAccessReview>(),
+    Codec::of::<SelfSubjectReview>(),
+    Codec::of::<SelfSubjectRulesReview>(),
+    Codec::of::<SubjectAccessReview>(),
+    Codec::of::<TokenReview>(),
 ];
+
+/// The kinds that have paths of their own: those with a registry, those that are another's under a second name, and
+/// bindings, which can be posted; those that can only be read, and those that can only be asked.
+pub(crate) fn served() -> impl Iterator<Item = &'static Kind> + Clone {
+    REGISTERED.iter().chain(OBSERVED).chain(ALIASES).chain(QUESTIONS).chain([Binding::KIND])
+}
 
 /// The codec of a kind.
 pub(crate) fn codec(kind: &'static Kind) -> Result<&'static Codec, ApiError> {
@@ -152,6 +180,10 @@ fn read<K: Tabled>(content: &Content, validation: Validation) -> Result<Received
 }
 
 fn write<K: Tabled>(object: &[u8], place: Place, out: &mut Vec<u8>) -> Result<(), ApiError> {
+    let type_meta = K::TYPE_META.filter(|_| place == Place::Alone);
+    if transcode::write(K::KIND.message, type_meta, object, out) {
+        return Ok(());
+    }
     let object = decode::<K>(object)?;
     match place {
         Place::Alone => to_json(&object, out),
@@ -192,7 +224,7 @@ impl<K: json::Message> Serialize for Bare<'_, K> {
 
 #[cfg(test)]
 mod tests {
-    use keelson_proto::{Message as _, Object as _, REGISTERED};
+    use keelson_proto::Message as _;
 
     use super::*;
 
@@ -207,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_registered_kind_has_a_codec() {
-        for kind in REGISTERED {
+        for kind in REGISTERED.iter().chain(OBSERVED).chain(ALIASES).chain(QUESTIONS) {
             assert_eq!(codec(kind).unwrap().kind, kind);
         }
     }

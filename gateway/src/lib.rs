@@ -14,6 +14,7 @@
 //! | `request` | HTTP → api's requests, one file per verb |
 //! | `call` | one call, from request to response |
 //! | `response` | api's answers → HTTP |
+//! | `stream` | exec, attach, port-forward, proxies: requests that become conversations |
 //! | `meter` | what is counted |
 //! | `watch` | changes on their way to one client |
 //! | `table` | what `kubectl get` shows of each kind |
@@ -34,6 +35,7 @@ mod query;
 mod request;
 mod response;
 mod route;
+mod stream;
 mod table;
 mod traced;
 mod watch;

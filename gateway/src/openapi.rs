@@ -1,5 +1,6 @@
 //! What the objects look like and what can be done with them, for clients that explain or check: OpenAPI v2, as JSON
-//! and as the protobuf that older kubectls ask for, and OpenAPI v3, one document per version.
+//! and as the protobuf that older kubectls ask for, and OpenAPI v3, one document per version; and for clients of 1.0
+//! swagger 1.2.
 //!
 //! Everything is generated from the descriptors when it is first asked for, and kept compressed.
 
@@ -8,6 +9,7 @@ mod gnostic;
 mod operation;
 mod paths;
 mod schema;
+mod swagger;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -42,6 +44,7 @@ pub(crate) struct Documents {
     v2: OnceCell<Document>,
     v2_protobuf: OnceCell<Document>,
     v3: OnceCell<BTreeMap<String, Document>>,
+    swagger: OnceCell<BTreeMap<String, Document>>,
 }
 
 /// A document, compressed.
@@ -91,13 +94,33 @@ impl Documents {
         }
     }
 
-    async fn all_v3(&self) -> Result<&BTreeMap<String, Document>, ApiError> {
-        let one = |(path, value): (String, serde_json::Value)| {
-            Ok((path, Document::new(value.to_string().as_bytes())?))
-        };
-        let make = || generate(move || document::v3()?.into_iter().map(one).collect());
-        self.v3.get_or_try_init(make).await
+    /// `/swaggerapi`: which declarations there are.
+    pub(crate) async fn swagger(&self) -> Result<Response, ApiError> {
+        let paths: Vec<String> = self.all_swagger().await?.keys().cloned().collect();
+        Ok(plain(StatusCode::OK, JSON, swagger::listing(&paths).to_string()))
     }
+
+    /// `/swaggerapi/<path>`.
+    pub(crate) async fn swagger_of(&self, path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+        match self.all_swagger().await?.get(path) {
+            Some(document) => document.response(JSON, headers),
+            None => Err(ApiError::unknown_resource()),
+        }
+    }
+
+    async fn all_swagger(&self) -> Result<&BTreeMap<String, Document>, ApiError> {
+        self.swagger.get_or_try_init(|| generate(|| documents(document::swagger()?))).await
+    }
+
+    async fn all_v3(&self) -> Result<&BTreeMap<String, Document>, ApiError> {
+        self.v3.get_or_try_init(|| generate(|| documents(document::v3()?))).await
+    }
+}
+
+fn documents(values: Vec<(String, serde_json::Value)>) -> Result<BTreeMap<String, Document>, ApiError> {
+    let one =
+        |(path, value): (String, serde_json::Value)| Ok((path, Document::new(value.to_string().as_bytes())?));
+    values.into_iter().map(one).collect()
 }
 
 fn acceptable(headers: &HeaderMap) -> Result<(), ApiError> {

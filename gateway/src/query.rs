@@ -1,6 +1,13 @@
 //! The query of a request, decoded, and read the way Kubernetes reads it.
 
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use keelson_base_model::status::ApiError;
+
+use crate::negotiate::text;
+
+/// The longest name of a field manager.
+const LONGEST_MANAGER: usize = 128;
 
 /// Names and values in the order they were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +20,19 @@ impl Query {
     pub(crate) fn parse(query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// The query of a write, which names a field manager: the client's program, as its `User-Agent` begins, if it does
+    /// not say otherwise. Who applies must say it.
+    pub(crate) fn with_manager(mut self, headers: &HeaderMap) -> Self {
+        let applies = text(headers, &CONTENT_TYPE).starts_with("application/apply-patch");
+        if !applies && self.text("fieldManager").is_empty() {
+            let program = text(headers, &USER_AGENT).split('/').next().unwrap_or_default();
+            let program: String = program.chars().take(LONGEST_MANAGER).collect();
+            self.0.retain(|(name, _)| name != "fieldManager");
+            self.0.push(("fieldManager".to_owned(), program));
+        }
+        self
     }
 
     /// The first value of a parameter.
@@ -63,6 +83,17 @@ mod tests {
         assert_eq!(query.text("labelSelector"), "a=b,c in (d)");
         assert_eq!(query.all("dryRun"), ["All", "Some"]);
         assert_eq!(query.text("limit"), "");
+    }
+
+    #[test]
+    fn who_does_not_say_is_called_after_its_program() {
+        let headers = |name, value: &str| HeaderMap::from_iter([(name, value.parse().unwrap())]);
+        let manager =
+            |query, headers: &HeaderMap| Query::parse(query).with_manager(headers).text("fieldManager");
+        let kubectl = headers(USER_AGENT, "kubectl/v1.33.0 (linux/amd64)");
+        assert_eq!(manager(None, &kubectl), "kubectl");
+        assert_eq!(manager(Some("fieldManager=me"), &kubectl), "me");
+        assert_eq!(manager(None, &headers(CONTENT_TYPE, "application/apply-patch+yaml")), "");
     }
 
     #[test]

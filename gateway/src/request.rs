@@ -1,20 +1,26 @@
 //! From HTTP to api's requests: pure translations, one file per verb.
 
 pub(crate) mod binding;
+pub(crate) mod connect;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod evict;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod patch;
 pub(crate) mod scale;
+pub(crate) mod token;
 pub(crate) mod update;
 pub(crate) mod watch;
 
-use keelson_base_model::status::ApiError;
+use keelson_base_model::status::{ApiError, GroupKind};
 use keelson_proto::v1::GetRequest;
 
 use crate::query::Query;
 use crate::route::Call;
+
+/// What lists and watches are refused as whose parameters do not fit together.
+const LIST_OPTIONS: GroupKind<'static> = GroupKind { group: "meta.k8s.io", kind: "ListOptions" };
 
 /// Asks for one object.
 pub(crate) fn get(call: &Call, query: &Query) -> GetRequest {

@@ -4,6 +4,7 @@ pub(crate) mod gzip;
 mod indent;
 pub(crate) mod list;
 pub(crate) mod status;
+pub(crate) mod transcode;
 
 use axum::body::Body;
 use axum::response::Response;

@@ -3,15 +3,17 @@
 //! The kinds come from the proto crate's table, so a kind that gets a registry gets its paths. 1.0's
 //! `/api/v1/watch/…` prefix paths mean the same as `?watch=true`.
 
+pub(crate) mod proxied;
 pub(crate) mod subresources;
 
 use http::Method;
 use keelson_base_model::status::{ApiError, Reason};
 use keelson_proto::core::Binding;
-use keelson_proto::{Kind, Object as _, REGISTERED};
+use keelson_proto::{Kind, OBSERVED, Object as _, QUESTIONS};
 use percent_encoding::percent_decode_str;
 
 use crate::query::Query;
+use crate::{discovery, kinds};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +36,14 @@ pub(crate) enum Route {
     OpenApiV3,
     /// `/openapi/v3/<group version path>`.
     OpenApiV3Of(String),
+    /// `/swaggerapi`: 1.0's description of itself.
+    Swagger,
+    /// `/swaggerapi/<group version path>`.
+    SwaggerOf(String),
+    /// `/.well-known/openid-configuration`: who issues the tokens of service accounts.
+    Issuer,
+    /// `/openid/v1/jwks`: the keys that they are checked with.
+    Keys,
     /// Something on objects.
     Call(Call),
 }
@@ -66,7 +76,13 @@ pub(crate) enum Verb {
     Delete,
     DeleteCollection,
     Bind,
+    Evict,
+    CreateToken,
     Log,
+    Exec,
+    Attach,
+    PortForward,
+    Proxy,
     GetScale,
     UpdateScale,
     PatchScale,
@@ -74,19 +90,27 @@ pub(crate) enum Verb {
 
 /// Reads a request line.
 pub(crate) fn route(method: &Method, path: &str, query: &Query) -> Result<Route, ApiError> {
+    // First: what follows there need not look like paths of ours.
+    if let Some(proxied) = proxied::read(path)? {
+        return Ok(Route::Call(proxied.call));
+    }
     let segments = segments(path)?;
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = if method == Method::HEAD { &Method::GET } else { method };
     match parts.as_slice() {
         [] | ["index.html"] => fixed(method, Route::Root),
         ["version"] => fixed(method, Route::Version),
+        [".well-known", "openid-configuration"] => fixed(method, Route::Issuer),
+        ["openid", "v1", "jwks"] => fixed(method, Route::Keys),
         ["api"] => fixed(method, Route::CoreVersions),
         ["apis"] => fixed(method, Route::Groups),
         ["openapi", "v2"] => fixed(method, Route::OpenApiV2),
         ["openapi", "v3"] => fixed(method, Route::OpenApiV3),
         ["openapi", "v3", rest @ ..] => fixed(method, Route::OpenApiV3Of(rest.join("/"))),
+        ["swaggerapi"] => fixed(method, Route::Swagger),
+        ["swaggerapi", rest @ ..] => fixed(method, Route::SwaggerOf(rest.join("/"))),
         ["api", version, rest @ ..] => in_version(method, "", version, rest, query),
-        ["apis", group] => match group_version(|kind| kind.group == *group && !group.is_empty()) {
+        ["apis", group] => match group_version(|known, _| known == *group && !group.is_empty()) {
             Some((group, _)) => fixed(method, Route::Group(group)),
             None => Err(ApiError::unknown_resource()),
         },
@@ -115,8 +139,10 @@ fn segments(path: &str) -> Result<Vec<String>, ApiError> {
     Ok(segments)
 }
 
-fn group_version(found: impl Fn(&Kind) -> bool) -> Option<(&'static str, &'static str)> {
-    REGISTERED.iter().find(|kind| found(kind)).map(|kind| (kind.group, kind.version))
+fn group_version(found: impl Fn(&str, &str) -> bool) -> Option<(&'static str, &'static str)> {
+    let found = |(group, version): &(&'static str, &'static str)| found(group, version);
+    let served = kinds::served().map(|kind| (kind.group, kind.version)).find(found);
+    served.or_else(|| discovery::versions().into_iter().find(found))
 }
 
 fn fixed(method: &Method, route: Route) -> Result<Route, ApiError> {
@@ -135,18 +161,18 @@ fn in_version(
     rest: &[&str],
     query: &Query,
 ) -> Result<Route, ApiError> {
-    let found = group_version(|kind| kind.group == group && kind.version == version);
+    let found = group_version(|known, of| known == group && of == version);
     let (group, version) = found.ok_or_else(ApiError::unknown_resource)?;
     match rest {
         [] => fixed(method, Route::Resources(group, version)),
         ["watch", rest @ ..] => watch_prefix(method, group, version, rest),
-        ["proxy", ..] => Err(unserved("proxy")),
         rest => on_objects(method, Target::read(group, version, rest)?, query),
     }
 }
 
 fn watch_prefix(method: &Method, group: &str, version: &str, rest: &[&str]) -> Result<Route, ApiError> {
     match Target::read(group, version, rest)? {
+        target if is_observed(target.kind) || is_asked(target.kind) => Err(not_allowed()),
         target if !target.kind.service.is_empty() && target.tail.len() <= 1 => {
             let name = target.tail.first().map(|name| (*name).to_owned()).unwrap_or_default();
             fixed(method, target.call(Verb::Watch, name))
@@ -191,17 +217,18 @@ impl<'a> Target<'a> {
 }
 
 fn kind(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
-    let registered = REGISTERED.iter();
-    let mut served = registered.chain([Binding::KIND]);
-    served.find(|kind| kind.group == group && kind.version == version && kind.plural == plural)
+    kinds::served().find(|kind| kind.group == group && kind.version == version && kind.plural == plural)
 }
 
 fn on_objects(method: &Method, target: Target<'_>, query: &Query) -> Result<Route, ApiError> {
     match target.tail {
         [] => Ok(target.call(collection_verb(method, &target, query)?, String::new())),
         // Bindings are not kept: there is none to be named.
-        [_, ..] if target.kind == Binding::KIND => Err(ApiError::unknown_resource()),
-        [name] => Ok(target.call(object_verb(method)?, (*name).to_owned())),
+        [_, ..] if target.kind == Binding::KIND || is_asked(target.kind) => Err(ApiError::unknown_resource()),
+        [name] if !is_observed(target.kind) || method == Method::GET => {
+            Ok(target.call(object_verb(method)?, (*name).to_owned()))
+        }
+        [_] => Err(not_allowed()),
         [name, subresource, rest @ ..] => {
             let subresources = subresources::of(target.kind);
             match subresources.iter().find(|known| known.name == *subresource && rest.is_empty()) {
@@ -223,12 +250,27 @@ fn collection_verb(method: &Method, target: &Target<'_>, query: &Query) -> Resul
     match *method {
         Method::POST if binding && !across => Ok(Verb::Bind),
         _ if binding => Err(not_allowed()),
+        // What is not kept can neither be watched nor written.
+        Method::POST if is_asked(target.kind) && !across => Ok(Verb::Create),
+        _ if is_asked(target.kind) => Err(not_allowed()),
+        Method::GET if is_observed(target.kind) && !query.flag("watch") => Ok(Verb::List),
+        _ if is_observed(target.kind) => Err(not_allowed()),
         Method::GET if query.flag("watch") => Ok(Verb::Watch),
         Method::GET => Ok(Verb::List),
         Method::POST if !across => Ok(Verb::Create),
         Method::DELETE if !across => Ok(Verb::DeleteCollection),
         _ => Err(not_allowed()),
     }
+}
+
+/// Whether objects of the kind are not kept, but answered when they are created.
+fn is_asked(kind: &Kind) -> bool {
+    QUESTIONS.contains(kind)
+}
+
+/// Whether objects of the kind are not kept, but observed when they are read.
+fn is_observed(kind: &Kind) -> bool {
+    OBSERVED.contains(kind)
 }
 
 fn object_verb(method: &Method) -> Result<Verb, ApiError> {
@@ -250,7 +292,7 @@ fn unserved(what: &str) -> ApiError {
 impl Verb {
     /// Whether the answer lasts as long as the client wishes: such requests have a limit of their own.
     pub(crate) fn is_long_running(self) -> bool {
-        matches!(self, Self::Watch | Self::Log)
+        matches!(self, Self::Watch | Self::Log | Self::Exec | Self::Attach | Self::PortForward | Self::Proxy)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The headings and their order are those that kubectl's users and scripts know; a column with a priority
 //! above zero appears with `-o wide` only.
 
+mod componentstatus;
 mod configmap;
 mod duration;
 mod endpoints;
@@ -16,8 +17,11 @@ mod persistentvolume;
 mod persistentvolumeclaim;
 mod pod;
 mod podtemplate;
+mod question;
 mod replicationcontroller;
 mod resourcequota;
+mod role;
+mod rolebinding;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -180,6 +184,11 @@ fn phase<'a>(metadata: &ObjectMeta, phase: &'a str) -> &'a str {
 fn labels(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     or_none(&pairs.join(",")).to_owned()
+}
+
+/// When an object was created, for kinds whose tables show no age.
+fn created(then: Option<Time>) -> String {
+    then.map_or_else(|| UNKNOWN.to_owned(), |then| then.to_string())
 }
 
 /// How long ago a moment was.

@@ -98,7 +98,13 @@ fn template(call: &Call) -> String {
         Verb::UpdateStatus | Verb::PatchStatus => "/status",
         Verb::Finalize => "/finalize",
         Verb::Bind if !call.name.is_empty() => "/binding",
+        Verb::Evict => "/eviction",
+        Verb::CreateToken => "/token",
         Verb::Log => "/log",
+        Verb::Exec => "/exec",
+        Verb::Attach => "/attach",
+        Verb::PortForward => "/portforward",
+        Verb::Proxy => "/proxy",
         Verb::GetScale | Verb::UpdateScale | Verb::PatchScale => "/scale",
         _ => "",
     });

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::stream::{self, Stream, StreamExt as _};
 use keelson_base_daemon::tasks::Drain;
 use keelson_base_model::status::ApiError;
@@ -106,9 +107,15 @@ where
 
     async fn pump(&mut self) -> End {
         loop {
-            let next = tokio::select! {
-                next = self.upstream.next() => next,
-                () = self.frames.closed() => return End::Quiet,
+            // What is there already needs no waiting, which costs more than the change itself; though others want to
+            // run too.
+            tokio::task::consume_budget().await;
+            let next = match self.upstream.next().now_or_never() {
+                Some(next) => next,
+                None => tokio::select! {
+                    next = self.upstream.next() => next,
+                    () = self.frames.closed() => return End::Quiet,
+                },
             };
             let sent = match next {
                 Some(Ok(event)) => self.speller.frame(&event).and_then(|frame| self.send(frame)),

@@ -6,9 +6,11 @@ use futures::stream::{self, StreamExt as _};
 use http::StatusCode;
 use keelson_base_client::Messages;
 use keelson_base_model::status::ApiError;
+use keelson_proto::OBSERVED;
 use keelson_proto::v1::{LogChunk, RawList};
 
 use super::Exchange;
+use crate::kinds::alias;
 use crate::request;
 use crate::response::{self, gzip};
 
@@ -17,11 +19,17 @@ pub(super) async fn list(exchange: &Exchange) -> Result<Response, ApiError> {
     let codec = exchange.codec()?;
     let request = request::list::list(&exchange.call, &exchange.query)?;
     let gzip = gzip::accepted(&exchange.headers);
-    if request.limit != 0 || !request.r#continue.is_empty() {
-        let page = exchange.api().list(request).await?;
+    // What is observed is few, and there are no pages of it.
+    let observed = OBSERVED.contains(exchange.call.kind);
+    if observed || request.limit != 0 || !request.r#continue.is_empty() {
+        let mut page = alias::page(exchange.call.kind, exchange.api().list(request).await?)?;
+        // It is said of pages that are not asked for here.
+        page.items_bytes = 0;
         return response::list::list(exchange.form, codec, page, stream::empty().boxed(), gzip).await;
     }
-    let mut pages: Messages<RawList> = exchange.api().list_stream(request).await?;
+    let pages: Messages<RawList> = exchange.api().list_stream(request).await?;
+    let kind = exchange.call.kind;
+    let mut pages = pages.map(move |page| alias::page(kind, page?));
     let mut first = pages.next().await.transpose()?.unwrap_or_default();
     // To the client the pages are one list, which does not go on.
     if let Some(metadata) = &mut first.metadata {
@@ -34,7 +42,7 @@ pub(super) async fn list(exchange: &Exchange) -> Result<Response, ApiError> {
 /// GET on an object.
 pub(super) async fn get(exchange: &Exchange) -> Result<Response, ApiError> {
     let object = exchange.api().get(request::get(&exchange.call, &exchange.query)).await?;
-    exchange.object(StatusCode::OK, &object)
+    exchange.object(StatusCode::OK, &alias::outward(exchange.call.kind, object)?)
 }
 
 /// GET on a log: plain text, as it comes.

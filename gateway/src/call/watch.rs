@@ -8,9 +8,12 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use keelson_base_model::status::ApiError;
 
 use super::Exchange;
+use crate::kinds::alias;
 use crate::negotiate::{Media, OBJECTS};
 use crate::request;
 use crate::response;
+use crate::stream::upgrade::Upgrade;
+use crate::stream::watch as messages;
 use crate::watch::{Limits, Speller, start};
 
 /// Tells proxies not to hold the stream back.
@@ -29,8 +32,9 @@ pub(super) async fn watch(exchange: &Exchange) -> Result<Response, ApiError> {
         buffer: config.watch_buffer,
         drain: config.tasks.drain(),
     };
+    let kind = exchange.call.kind;
     let upstream = match exchange.watch_client.raw(exchange.call.kind.service).watch(request).await {
-        Ok(upstream) => upstream.left_stream(),
+        Ok(upstream) => upstream.map(move |event| alias::change(kind, event?)).left_stream(),
         // As in Kubernetes, that history is gone is told within the watch: kube-rs lists again only if it is.
         Err(error) if error.is_expired() => stream::once(std::future::ready(Err(error))).right_stream(),
         Err(error) => return Err(error),
@@ -39,6 +43,16 @@ pub(super) async fn watch(exchange: &Exchange) -> Result<Response, ApiError> {
     let content_type = speller.content_type();
     let (pump, body) = start(upstream, speller, limits);
     config.tasks.spawn("watch", pump.counted(&exchange.shared.meter).run());
+    if let Some(upgrade @ Upgrade::WebSocket { .. }) = Upgrade::read(&exchange.headers) {
+        let framing = match exchange.form.media {
+            Media::Protobuf => messages::Framing::Binary,
+            _ => messages::Framing::Text,
+        };
+        exchange.room().converse("watch-messages", exchange.line_upgrade()?, move |io, activity| {
+            messages::serve(io, body, framing, activity)
+        });
+        return Ok(upgrade.accept(""));
+    }
     let mut response = response::plain(StatusCode::OK, content_type, body);
     response.headers_mut().insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     Ok(response)

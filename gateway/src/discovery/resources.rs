@@ -1,9 +1,9 @@
 //! The resources of one version, and what can be done with them.
 
-use keelson_proto::core::Binding;
 use keelson_proto::meta::{ApiResource, ApiResourceList, Verbs};
-use keelson_proto::{Kind, Object as _, REGISTERED};
+use keelson_proto::{Kind, OBSERVED, QUESTIONS};
 
+use crate::kinds;
 use crate::route::subresources::{self, Subresource};
 
 /// What can be done with objects of every registered kind.
@@ -11,15 +11,19 @@ const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", 
 
 /// The kinds of one version, sorted by resource name. Bindings have no registry, but can be posted.
 pub(super) fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
-    let all = REGISTERED.iter().chain([Binding::KIND]);
-    let mut kinds: Vec<_> = all.filter(|kind| kind.group == group && kind.version == version).collect();
+    let mut kinds: Vec<_> =
+        kinds::served().filter(|kind| kind.group == group && kind.version == version).collect();
     kinds.sort_unstable_by_key(|kind| kind.plural);
     kinds
 }
 
 /// The verbs of a kind.
 pub(super) fn verbs(kind: &Kind) -> &'static [&'static str] {
-    if kind.service.is_empty() { &["create"] } else { VERBS }
+    match kind {
+        kind if kind.service.is_empty() || QUESTIONS.contains(kind) => &["create"],
+        kind if OBSERVED.contains(kind) => &["get", "list"],
+        _ => VERBS,
+    }
 }
 
 /// The resources of one version and their subresources.
@@ -30,7 +34,7 @@ pub(super) fn list(group: &str, version: &str) -> ApiResourceList {
         std::iter::once(resource(kind)).chain(below)
     });
     ApiResourceList {
-        group_version: kinds.first().map(|kind| kind.api_version()).unwrap_or_default(),
+        group_version: if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") },
         resources: resources.collect(),
     }
 }

@@ -31,11 +31,22 @@ async fn versions_and_groups() {
         let version = json!({"groupVersion": format!("{name}/v1"), "version": "v1"});
         json!({"name": name, "versions": [version], "preferredVersion": version})
     };
+    // Those that no resource is of, but a subresource, are there too.
+    let names = [
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+    ];
     assert_eq!(
         value(groups(JSON, &headers)).await,
         json!({
             "kind": "APIGroupList", "apiVersion": "v1",
-            "groups": [group("coordination.k8s.io"), group("discovery.k8s.io")],
+            "groups": names.map(group),
         })
     );
     assert_eq!(value(super::group(JSON, "coordination.k8s.io")).await["name"], "coordination.k8s.io");
@@ -52,6 +63,7 @@ async fn the_core_group_has_the_resources_of_kubectl() {
         names,
         [
             "bindings",
+            "componentstatuses",
             "configmaps",
             "endpoints",
             "events",
@@ -60,14 +72,20 @@ async fn the_core_group_has_the_resources_of_kubectl() {
             "namespaces/finalize",
             "namespaces/status",
             "nodes",
+            "nodes/proxy",
             "nodes/status",
             "persistentvolumeclaims",
             "persistentvolumeclaims/status",
             "persistentvolumes",
             "persistentvolumes/status",
             "pods",
+            "pods/attach",
             "pods/binding",
+            "pods/eviction",
+            "pods/exec",
             "pods/log",
+            "pods/portforward",
+            "pods/proxy",
             "pods/status",
             "podtemplates",
             "replicationcontrollers",
@@ -77,7 +95,9 @@ async fn the_core_group_has_the_resources_of_kubectl() {
             "resourcequotas/status",
             "secrets",
             "serviceaccounts",
+            "serviceaccounts/token",
             "services",
+            "services/proxy",
             "services/status",
         ]
     );
@@ -88,6 +108,14 @@ async fn the_core_group_has_the_resources_of_kubectl() {
             "name": "pods", "singularName": "pod", "namespaced": true, "kind": "Pod",
             "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
             "shortNames": ["po"], "categories": ["all"],
+        })
+    );
+    let exec = &resources[names.iter().position(|name| *name == "pods/exec").unwrap()];
+    assert_eq!(
+        *exec,
+        json!({
+            "name": "pods/exec", "singularName": "", "namespaced": true, "kind": "PodExecOptions",
+            "verbs": ["create", "get"],
         })
     );
     let scale = &resources[names.iter().position(|name| *name == "replicationcontrollers/scale").unwrap()];
@@ -113,16 +141,19 @@ async fn newer_clients_get_all_in_one_document() {
     let pods = resources.iter().find(|resource| resource["resource"] == "pods").unwrap();
     assert_eq!((&pods["scope"], &pods["shortNames"]), (&json!("Namespaced"), &json!(["po"])));
     assert_eq!(pods["responseKind"], json!({"group": "", "version": "v1", "kind": "Pod"}));
+    let below = pods["subresources"].as_array().unwrap();
     assert_eq!(
-        pods["subresources"][1],
+        *below.iter().find(|below| below["subresource"] == "log").unwrap(),
         json!({
             "subresource": "log", "responseKind": {"group": "", "version": "v1", "kind": "Pod"}, "verbs": ["get"],
         })
     );
     let others = value(groups(JSON, &accepting(KUBECTL))).await;
-    assert_eq!(others["items"][0]["metadata"]["name"], "coordination.k8s.io");
+    assert_eq!(others["items"][0]["metadata"]["name"], "authentication.k8s.io");
+    let groups_of = others["items"].as_array().unwrap();
+    let slices = groups_of.iter().find(|group| group["metadata"]["name"] == "discovery.k8s.io").unwrap();
     assert_eq!(
-        others["items"][1]["versions"][0]["resources"][0]["responseKind"],
+        slices["versions"][0]["resources"][0]["responseKind"],
         json!({"group": "discovery.k8s.io", "version": "v1", "kind": "EndpointSlice"})
     );
     let beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";

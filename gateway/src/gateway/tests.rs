@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use keelson_base_client::codec::BytesCodec;
 use keelson_base_client::{Channel, REMOTE_GROUP, REMOTE_USER};
 use keelson_base_daemon::trace::Tracer;
+use keelson_proto::authorization::SelfSubjectAccessReview;
 use keelson_proto::autoscaling::Scale;
 use keelson_proto::core::{Pod, Service};
 use keelson_proto::meta::{ListMeta, Status as ApiStatus};
@@ -40,10 +41,15 @@ async fn grpc(api: Arc<Api>, request: http::Request<tonic::body::Body>) -> http:
     let path = request.uri().path().to_owned();
     let headers = request.headers().clone();
     let of = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
-    *api.user.lock().unwrap() = of(REMOTE_USER).chain(of(REMOTE_GROUP)).collect();
+    *api.user.lock().unwrap() = of(REMOTE_USER).chain(of(REMOTE_GROUP)).chain(of("authorization")).collect();
     let streams = ["/Watch", "/ListStream", "/Log"].iter().any(|method| path.ends_with(method));
     let answer = move |request: GrpcRequest<Bytes>| {
-        (api.answers)(&path, request.into_inner()).map_err(keelson_base_client::status::to_grpc)
+        let message = request.into_inner();
+        let answer = match path.strip_prefix("/keelson.v1.SelfSubject") {
+            Some(review) => reviewed(review, message, &api.user.lock().unwrap()),
+            None => (api.answers)(&path, message),
+        };
+        answer.map_err(keelson_base_client::status::to_grpc)
     };
     let mut grpc = tonic::server::Grpc::new(BytesCodec);
     if !streams {
@@ -62,6 +68,20 @@ async fn grpc(api: Arc<Api>, request: http::Request<tonic::body::Body>) -> http:
             Box::pin(std::future::ready(answer))
         });
     grpc.server_streaming(streaming, request).await
+}
+
+/// Who is somebody may do everything to paths, and nobody nothing.
+fn reviewed(review: &str, message: Bytes, user: &[String]) -> Result<Vec<Bytes>, ApiError> {
+    let create = RawCreateRequest::decode(message).unwrap();
+    let known = user.first().is_some_and(|user| user != "system:anonymous");
+    match review {
+        "AccessReviews/Create" => {
+            let mut review = SelfSubjectAccessReview::decode(create.object).unwrap();
+            review.status.allowed = known;
+            Ok(vec![review.encode_to_vec().into()])
+        }
+        _ => Err(ApiError::forbidden("selfsubjectreviews", "", "nobody asks")),
+    }
 }
 
 /// A gateway before an api.
@@ -154,20 +174,30 @@ async fn an_object_is_read_for_the_user_of_the_certificate() {
 }
 
 #[tokio::test]
-async fn strangers_are_refused_unless_they_are_welcome() {
-    let ask = |harness: &Harness| {
-        let request = http::Request::get("/api/v1/namespaces/a/pods/web").body(Body::empty()).unwrap();
-        harness.router.clone().oneshot(request)
+async fn strangers_are_passed_on_as_such_and_health_is_everybodys() {
+    let harness = harness(|_, _| Err(ApiError::unauthorized("")));
+    let ask = |path: &str, token: Option<&str>| {
+        let mut request = http::Request::get(path);
+        if let Some(token) = token {
+            request = request.header("authorization", token);
+        }
+        harness.router.clone().oneshot(request.body(Body::empty()).unwrap())
     };
-    let closed = harness(|_, _| Ok(vec![encoded(&pod("web"), 7)]));
-    let refused = ask(&closed).await.unwrap();
+    let refused = ask("/api/v1/namespaces/a/pods/web", None).await.unwrap();
     assert_eq!(refused.status(), 401);
     assert!(refused.headers().contains_key("www-authenticate"));
-    let health = http::Request::get("/livez").body(Body::empty()).unwrap();
-    assert_eq!(closed.router.clone().oneshot(health).await.unwrap().status(), 200);
-    let open = harness_with(|config| config.anonymous = true, |_, _| Ok(vec![encoded(&pod("web"), 7)]));
-    assert_eq!(ask(&open).await.unwrap().status(), 200);
-    assert_eq!(*open.api.user.lock().unwrap(), ["system:anonymous", "system:unauthenticated"]);
+    assert_eq!(*harness.api.user.lock().unwrap(), ["system:anonymous", "system:unauthenticated"]);
+    assert_eq!(ask("/api/v1/namespaces/a/pods/web", Some("Bearer hush")).await.unwrap().status(), 401);
+    assert_eq!(*harness.api.user.lock().unwrap(), ["Bearer hush"]);
+    assert_eq!(ask("/livez", None).await.unwrap().status(), 200);
+    for path in ["/version", "/metrics", "/api", "/openapi/v2"] {
+        let refused = ask(path, None).await.unwrap();
+        assert_eq!(refused.status(), 403, "{path}");
+        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        let told: Value = serde_json::from_slice(&body).unwrap();
+        let why = format!("forbidden: User \"system:anonymous\" cannot get path \"{path}\"");
+        assert_eq!(told["message"], why);
+    }
 }
 
 #[tokio::test]
@@ -438,5 +468,5 @@ async fn requests_are_counted_and_those_who_are_known_may_read_it() {
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
     }
     let stranger = http::Request::get("/metrics").body(Body::empty()).unwrap();
-    assert_eq!(harness.router.clone().oneshot(stranger).await.unwrap().status(), 401);
+    assert_eq!(harness.router.clone().oneshot(stranger).await.unwrap().status(), 403);
 }

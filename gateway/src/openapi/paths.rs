@@ -1,7 +1,8 @@
 //! The paths of a kind, and the operations on each.
 
+use http::Method;
 use keelson_proto::core::Binding;
-use keelson_proto::{Kind, Object as _};
+use keelson_proto::{Kind, OBSERVED, Object as _, QUESTIONS};
 use serde_json::{Map, Value};
 
 use super::operation::{OBJECTS, Operation, PATCHES, Parameter, write_parameter};
@@ -45,6 +46,17 @@ const LOG: &[Parameter] = &[
     ("timestamps", "boolean", "Begin every line with its time."),
 ];
 
+const CONTAINER_STREAMS: &[Parameter] = &[
+    ("container", "string", "Container; optional if the pod has just one."),
+    ("stderr", "boolean", "Whether error output is wanted."),
+    ("stdin", "boolean", "Whether input is sent."),
+    ("stdout", "boolean", "Whether output is wanted."),
+    ("tty", "boolean", "Whether there is a terminal."),
+];
+
+const COMMAND: Parameter = ("command", "string", "The command and its arguments, one word each.");
+const PORTS: Parameter = ("ports", "integer", "Ports to forward to, over WebSocket's channels.");
+
 const DRY_RUN: Parameter = ("dryRun", "string", "All goes through every step but stores nothing.");
 const FIELD_MANAGER: Parameter = ("fieldManager", "string", "Name of the party that sets the fields.");
 const FIELD_VALIDATION: Parameter =
@@ -78,7 +90,7 @@ pub(super) fn of(kind: &'static Kind) -> Vec<PathItem> {
     let object = format!("{collection}/{{name}}");
     let named = [scope.as_slice(), &[NAME]].concat();
     let mut items = vec![PathItem::new(&collection, &scope, on_collection(kind))];
-    if kind == Binding::KIND {
+    if kind == Binding::KIND || QUESTIONS.contains(kind) {
         return items;
     }
     if kind.namespaced {
@@ -100,8 +112,11 @@ fn on_collection(kind: &'static Kind) -> Vec<Operation> {
         code: "201",
         ..makes.operation("post", "post", "create", "Stores a new")
     };
-    if kind == Binding::KIND {
+    if kind == Binding::KIND || QUESTIONS.contains(kind) {
         return vec![create];
+    }
+    if OBSERVED.contains(kind) {
+        return vec![makes.list()];
     }
     let delete = Operation {
         query: [LIST, DELETE].concat(),
@@ -120,23 +135,32 @@ fn on_object(kind: &'static Kind) -> Vec<Operation> {
         answers: Some(format!("{META}.Status")),
         ..makes.operation("delete", "delete", "delete", "Deletes a")
     };
+    if OBSERVED.contains(kind) {
+        return vec![makes.read()];
+    }
     vec![makes.read(), makes.replace(), makes.patch(), delete]
 }
 
 fn on_subresource(kind: &'static Kind, below: &'static Subresource) -> Vec<Operation> {
     let makes = Makes { kind, scope: below.name };
-    let operation = |verb: &Verb| match verb {
+    let operation = |method: &Method, verb: Verb| match verb {
         Verb::Log => Operation { query: LOG.to_vec(), answers: None, ..makes.read() },
+        Verb::Exec | Verb::Attach | Verb::PortForward | Verb::Proxy => makes.connect(method, verb),
         Verb::Get | Verb::GetScale => makes.read(),
         Verb::Patch | Verb::PatchStatus | Verb::PatchScale => makes.patch(),
-        Verb::Bind => Operation { method: "post", action: "post", code: "201", ..makes.replace() },
+        Verb::Bind | Verb::Evict | Verb::CreateToken => {
+            Operation { method: "post", action: "post", code: "201", ..makes.replace() }
+        }
         _ => makes.replace(),
     };
-    let operations = below.methods.iter().map(|(_, verb)| operation(verb));
+    let operations = below.methods.iter().map(|(method, verb)| operation(method, *verb));
     let held = |mut operation: Operation| {
-        if let Some((group, version, held)) = below.holds {
-            let message =
-                format!("k8s.io.api.{}.{version}.{held}", if group.is_empty() { "core" } else { group });
+        if operation.action == "connect" {
+            operation.kind = below.holds.unwrap_or(operation.kind);
+        } else if let Some((group, version, held)) = below.holds {
+            // Packages are named by the first word of their group.
+            let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or(group) };
+            let message = format!("k8s.io.api.{package}.{version}.{held}");
             operation.kind = (group, version, held);
             operation.answers = Some(message.clone());
             if let Some((sent, _)) = operation.sends.as_mut().filter(|(sent, _)| sent == kind.message) {
@@ -176,6 +200,24 @@ impl Makes {
             sends: Some((self.kind.message.to_owned(), OBJECTS)),
             ..self.operation("put", "put", "replace", "Replaces a")
         }
+    }
+
+    /// A connection, or a request that is passed on: the answer is whatever comes.
+    fn connect(&self, method: &Method, verb: Verb) -> Operation {
+        let (word, method) = match *method {
+            Method::POST => ("connectPost", "post"),
+            Method::PUT => ("connectPut", "put"),
+            Method::PATCH => ("connectPatch", "patch"),
+            Method::DELETE => ("connectDelete", "delete"),
+            _ => ("connectGet", "get"),
+        };
+        let query = match verb {
+            Verb::Exec => [CONTAINER_STREAMS, &[COMMAND]].concat(),
+            Verb::Attach => CONTAINER_STREAMS.to_vec(),
+            Verb::PortForward => vec![PORTS],
+            _ => Vec::new(),
+        };
+        Operation { query, answers: None, ..self.operation(method, "connect", word, "Connects to a") }
     }
 
     fn patch(&self) -> Operation {

@@ -85,6 +85,9 @@ impl Schemas {
         if let Some(text) = self.comment(message.parent_file().name(), message.path()) {
             schema.insert("description".to_owned(), text.into());
         }
+        if is_atomic(message) {
+            schema.insert("x-kubernetes-map-type".to_owned(), "atomic".into());
+        }
         if let Some(kind) = kind_of(message) {
             schema.insert("x-kubernetes-group-version-kind".to_owned(), json!([kind]));
         }
@@ -191,12 +194,17 @@ fn text_property(description: &str) -> Value {
 
 /// The messages whose JSON is not an object.
 fn leaf(message: &str, dialect: Dialect) -> Option<Map<String, Value>> {
-    let schema = match (message.strip_prefix("k8s.io.apimachinery.pkg.")?, dialect) {
+    let schema = match (message.strip_prefix("k8s.io.apimachinery.pkg.").unwrap_or(message), dialect) {
         ("apis.meta.v1.Time" | "apis.meta.v1.MicroTime", _) => {
             json!({ "type": "string", "format": "date-time" })
         }
         ("apis.meta.v1.Duration", _) => json!({ "type": "string" }),
-        ("apis.meta.v1.Verbs", _) => json!({ "type": "array", "items": { "type": "string" } }),
+        (
+            "apis.meta.v1.Verbs"
+            | "k8s.io.api.authentication.v1.ExtraValue"
+            | "k8s.io.api.authorization.v1.ExtraValue",
+            _,
+        ) => json!({ "type": "array", "items": { "type": "string" } }),
         ("apis.meta.v1.FieldsV1" | "runtime.RawExtension", _) => json!({ "type": "object" }),
         ("api.resource.Quantity", Dialect::V2) => json!({ "type": "string" }),
         ("api.resource.Quantity", Dialect::V3) => {
@@ -218,6 +226,7 @@ fn extensions(field: &FieldDescriptor, property: &mut Map<String, Value>) {
         ("patch_merge_key", "x-kubernetes-patch-merge-key"),
         ("list_type", "x-kubernetes-list-type"),
         ("list_map_key", "x-kubernetes-list-map-keys"),
+        ("map_type", "x-kubernetes-map-type"),
     ] {
         match option_of(field, option) {
             Some(OptionValue::String(text)) if !text.is_empty() => {
@@ -230,6 +239,12 @@ fn extensions(field: &FieldDescriptor, property: &mut Map<String, Value>) {
             _ => {}
         }
     }
+}
+
+/// Whether objects of a message have one owner to server-side apply.
+fn is_atomic(message: &MessageDescriptor) -> bool {
+    let extension = message.parent_pool().get_extension_by_name("keelson.options.atomic");
+    extension.is_some_and(|extension| message.options().get_extension(&extension).as_bool() == Some(true))
 }
 
 fn flag(field: &FieldDescriptor, option: &str) -> bool {

@@ -29,7 +29,7 @@ fn every_reference_leads_somewhere() {
     for document in documents {
         let mut found = BTreeSet::new();
         references(&document, &mut found);
-        assert!(found.len() > 10);
+        assert!(found.len() > 2);
         for reference in found {
             let schema = document.pointer(reference.strip_prefix('#').unwrap());
             assert!(schema.is_some_and(|schema| schema["description"].is_string()), "{reference}");
@@ -103,7 +103,9 @@ fn values_have_the_types_of_their_json() {
 #[test]
 fn patches_take_validation_and_dry_run() {
     for (path, item) in v3("api/v1")["paths"].as_object().unwrap() {
-        let Some(patch) = item.get("patch") else { continue };
+        let Some(patch) = item.get("patch").filter(|patch| patch["x-kubernetes-action"] != "connect") else {
+            continue;
+        };
         let names: Vec<_> =
             patch["parameters"].as_array().unwrap().iter().map(|known| &known["name"]).collect();
         assert!(names.contains(&&json!("fieldValidation")) && names.contains(&&json!("dryRun")), "{path}");

@@ -89,8 +89,9 @@ fn lists_and_watches_pass_their_parameters_on() {
     assert_eq!((request.limit, request.r#continue.as_str()), (5, "t"));
     assert_eq!((request.resource_version.as_str(), request.resource_version_match.as_str()), ("9", "Exact"));
 
-    let (call, query) =
-        read("GET /api/v1/pods?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&timeoutSeconds=30");
+    let (call, query) = read(
+        "GET /api/v1/pods?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=30",
+    );
     let request = watch::watch(&call, &query).unwrap();
     assert_eq!((request.allow_bookmarks, request.send_initial_events), (true, Some(true)));
     assert_eq!(watch::timeout(&query).unwrap(), Some(Duration::from_secs(30)));

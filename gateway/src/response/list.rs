@@ -43,6 +43,14 @@ enum State {
     Closed,
 }
 
+/// The rest of a list in protobuf: pages on their way out, of which it was said how long they are.
+struct Items {
+    page: Option<Vec<Bytes>>,
+    pages: Pages,
+    /// What is still to come, in bytes.
+    left: u64,
+}
+
 /// A list as a response. `first` is its first page and carries its metadata; `rest` are the other pages.
 pub(crate) async fn list(
     form: Form,
@@ -52,6 +60,16 @@ pub(crate) async fn list(
     gzip: bool,
 ) -> Result<Response, ApiError> {
     let metadata = first.metadata.unwrap_or_default();
+    let response = || plain(StatusCode::OK, form.media.content_type(), axum::body::Body::empty());
+    if form.media == Media::Protobuf && form.shape == Shape::Object && first.items_bytes > 0 {
+        let items = Items { page: Some(first.items), pages: rest, left: first.items_bytes };
+        let head = protobuf_head(codec, &metadata, items.left);
+        let pieces = stream::try_unfold(items, |mut items| async move {
+            Ok(items.piece().await?.map(|piece| (piece, items)))
+        });
+        let pieces = stream::once(std::future::ready(Ok(head))).chain(pieces);
+        return gzip::streamed(pieces.boxed(), response(), false).await;
+    }
     let items = first.items.into_iter();
     if form.media == Media::Protobuf {
         let body = protobuf(codec, form.shape, metadata, items, rest).await?;
@@ -66,8 +84,19 @@ pub(crate) async fn list(
         let pieces: Vec<Bytes> = futures::TryStreamExt::try_collect(pieces).await?;
         return document(form, StatusCode::OK, pieces.concat());
     }
-    let response = plain(StatusCode::OK, form.media.content_type(), axum::body::Body::empty());
-    gzip::streamed(pieces.boxed(), response, gzip).await
+    gzip::streamed(pieces.boxed(), response(), gzip).await
+}
+
+/// How a list in an envelope begins whose items take so many bytes: all but the items.
+fn protobuf_head(codec: &Codec, metadata: &ListMeta, items: u64) -> Bytes {
+    let list = RawList { metadata: Some(metadata.clone()), ..RawList::default() }.encode_to_vec();
+    let kind = format!("{}List", codec.kind.kind);
+    let mut head = envelope::wrap(&codec.kind.api_version(), &kind, b"", b"").to_vec();
+    // It ends with the length of nothing.
+    head.pop();
+    prost::encoding::encode_varint(list.len() as u64 + items, &mut head);
+    head.extend_from_slice(&list);
+    head.into()
 }
 
 /// The whole list in an envelope: the objects' bytes are copied, not read.
@@ -91,6 +120,26 @@ async fn protobuf(
         *item = keelson_proto::meta::PartialObjectMetadata { metadata }.encode_to_vec().into();
     }
     Ok(envelope::wrap(version.api_version(), "PartialObjectMetadataList", &list.encode_to_vec(), b""))
+}
+
+// === impl Items ===
+
+impl Items {
+    /// The items of the next page, encoded.
+    async fn piece(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let items = match self.page.take() {
+            Some(items) => items,
+            None => match self.pages.next().await {
+                Some(page) => page?.items,
+                None if self.left == 0 => return Ok(None),
+                None => return Err(ApiError::internal("api sent less of a list than it had said")),
+            },
+        };
+        let size = items.iter().map(|item| wire::item_len(item.len())).sum();
+        let too_much = || ApiError::internal("api sent more of a list than it had said");
+        self.left = self.left.checked_sub(size).ok_or_else(too_much)?;
+        Ok(Some(RawList { items, ..RawList::default() }.encode_to_vec().into()))
+    }
 }
 
 // === impl Writer ===

@@ -97,6 +97,25 @@ async fn a_list_in_other_forms() {
     assert_eq!(list.items.len(), 3);
 }
 
+/// A list of two pages in protobuf, of which api said that they take so many bytes.
+async fn streamed(items_bytes: u64) -> Result<Bytes, String> {
+    let form = Form { media: Media::Protobuf, ..JSON };
+    let first = RawList { items_bytes, ..page(&["a", "b"]) };
+    let rest = stream::iter([Ok(page(&["c"]))]).boxed();
+    let response = list::list(form, codec(Pod::KIND).unwrap(), first, rest, false).await;
+    let response = response.map_err(|error| error.to_string())?;
+    axum::body::to_bytes(response.into_body(), usize::MAX).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_list_in_protobuf_is_streamed_if_its_length_is_known() {
+    let size: u64 = ["a", "b", "c"].map(|name| wire::item_len(pod(name).len())).iter().sum();
+    let whole = listed(Form { media: Media::Protobuf, ..JSON }).await;
+    assert_eq!(streamed(size).await.unwrap(), whole);
+    assert!(streamed(size + 1).await.unwrap_err().contains("less of a list"));
+    assert!(streamed(size - 1).await.unwrap_err().contains("more of a list"));
+}
+
 #[tokio::test]
 async fn one_object_as_a_table_has_one_row() {
     let form = Form { shape: Shape::Table(MetaVersion::V1beta1, Include::Metadata), ..JSON };

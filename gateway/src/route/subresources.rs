@@ -41,28 +41,71 @@ const SCALE: Subresource = Subresource {
 
 const LOG: Subresource = Subresource { name: "log", holds: None, methods: &[(Method::GET, Verb::Log)] };
 
+const ATTACH: Subresource =
+    connected("attach", "PodAttachOptions", &[(Method::GET, Verb::Attach), (Method::POST, Verb::Attach)]);
+
+const EXEC: Subresource =
+    connected("exec", "PodExecOptions", &[(Method::GET, Verb::Exec), (Method::POST, Verb::Exec)]);
+
+const PORTFORWARD: Subresource = connected(
+    "portforward",
+    "PodPortForwardOptions",
+    &[(Method::GET, Verb::PortForward), (Method::POST, Verb::PortForward)],
+);
+
+/// What is passed on, whatever the method.
+const ANY: &[(Method, Verb)] = &[
+    (Method::GET, Verb::Proxy),
+    (Method::POST, Verb::Proxy),
+    (Method::PUT, Verb::Proxy),
+    (Method::PATCH, Verb::Proxy),
+    (Method::DELETE, Verb::Proxy),
+];
+
+const POD_PROXY: Subresource = connected("proxy", "PodProxyOptions", ANY);
+const SERVICE_PROXY: Subresource = connected("proxy", "ServiceProxyOptions", ANY);
+const NODE_PROXY: Subresource = connected("proxy", "NodeProxyOptions", ANY);
+
+/// A subresource that holds nothing but connects to something, as `options` say.
+const fn connected(
+    name: &'static str,
+    options: &'static str,
+    methods: &'static [(Method, Verb)],
+) -> Subresource {
+    Subresource { name, holds: Some(("", "v1", options)), methods }
+}
+
 const BINDING: Subresource = Subresource {
     name: "binding",
     holds: Some(("", "v1", "Binding")),
     methods: &[(Method::POST, Verb::Bind)],
 };
 
+const EVICTION: Subresource = Subresource {
+    name: "eviction",
+    holds: Some(("policy", "v1", "Eviction")),
+    methods: &[(Method::POST, Verb::Evict)],
+};
+
+const TOKEN: Subresource = Subresource {
+    name: "token",
+    holds: Some(("authentication.k8s.io", "v1", "TokenRequest")),
+    methods: &[(Method::POST, Verb::CreateToken)],
+};
+
 /// Parts of the API that are known by name only: they answer 501 and are not listed in discovery.
-const UNSERVED: &[(&str, &[&str])] = &[
-    ("pods", &["attach", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"]),
-    ("nodes", &["proxy"]),
-    ("services", &["proxy"]),
-];
+const UNSERVED: &[(&str, &[&str])] = &[("pods", &["ephemeralcontainers", "resize"])];
 
 /// The subresources of a kind, sorted by name.
 pub(crate) fn of(kind: &Kind) -> &'static [Subresource] {
     match (kind.group, kind.plural) {
-        ("", "pods") => &[BINDING, LOG, STATUS],
+        ("", "pods") => &[ATTACH, BINDING, EVICTION, EXEC, LOG, PORTFORWARD, POD_PROXY, STATUS],
         ("", "namespaces") => &[FINALIZE, STATUS],
         ("", "replicationcontrollers") => &[SCALE, STATUS],
-        ("", "nodes" | "persistentvolumeclaims" | "persistentvolumes" | "resourcequotas" | "services") => {
-            &[STATUS]
-        }
+        ("", "nodes") => &[NODE_PROXY, STATUS],
+        ("", "serviceaccounts") => &[TOKEN],
+        ("", "services") => &[SERVICE_PROXY, STATUS],
+        ("", "persistentvolumeclaims" | "persistentvolumes" | "resourcequotas") => &[STATUS],
         _ => &[],
     }
 }

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use keelson_proto::core::Event;
+use keelson_proto::events;
 
 use super::{Cell, Column, NAME, Tabled, UNKNOWN, number, since, since_micro, text, wide};
+use crate::kinds::alias;
 
 impl Tabled for Event {
     const COLUMNS: &'static [Column] = &[
@@ -33,6 +35,14 @@ impl Tabled for Event {
             count.into(),
             self.metadata.name.as_str().into(),
         ]
+    }
+}
+
+impl Tabled for events::Event {
+    const COLUMNS: &'static [Column] = Event::COLUMNS;
+
+    fn cells(&self, now: Timestamp) -> Vec<Cell> {
+        alias::core_event(self).cells(now)
     }
 }
 
