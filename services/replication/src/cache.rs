@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_base_client::{Cache, WatchScope};
+use keelson_base_client::{Cache, MetadataOf, WatchScope};
 use keelson_base_model::key::ObjectKey;
 use keelson_base_model::{namespace, owner};
 use keelson_proto::coordination::Lease;
-use keelson_proto::core::{Endpoints, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::core::{
+    ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Secret, Service,
+    ServiceAccount,
+};
 use keelson_proto::discovery::EndpointSlice;
 
 use crate::endpoints::slice_index;
@@ -15,6 +18,9 @@ use crate::owned::Owned;
 
 /// Where kubelets keep the leases by which they show that they live.
 pub(crate) const NODE_LEASES: &str = "kube-node-lease";
+
+/// The config map of each namespace that holds the cluster's authority.
+pub(crate) const ROOT_CA: &str = "kube-root-ca.crt";
 
 /// How often the loops look at their objects although nothing has changed, should a change have been missed.
 const RESYNC: Duration = Duration::from_secs(10 * 60);
@@ -33,6 +39,12 @@ pub(crate) struct Caches {
     /// Those of [`NODE_LEASES`] alone.
     pub(crate) leases: Cache<Lease>,
     pub(crate) namespaces: Cache<Namespace>,
+    pub(crate) quotas: Cache<ResourceQuota>,
+    pub(crate) accounts: Cache<MetadataOf<ServiceAccount>>,
+    /// Those that are tokens of accounts.
+    pub(crate) tokens: Cache<Secret>,
+    /// Those called [`ROOT_CA`].
+    pub(crate) root_cas: Cache<ConfigMap>,
     pub(crate) owned: Owned,
 }
 
@@ -50,6 +62,10 @@ impl Caches {
             nodes: Cache::new(),
             leases: Cache::new(),
             namespaces: Cache::new(),
+            quotas: Cache::new(),
+            accounts: Cache::new(),
+            tokens: Cache::new(),
+            root_cas: Cache::new(),
             owned: Owned::new(),
         }
     }
@@ -90,6 +106,10 @@ impl Caches {
             + self.nodes.len()
             + self.leases.len()
             + self.namespaces.len()
+            + self.quotas.len()
+            + self.accounts.len()
+            + self.tokens.len()
+            + self.root_cas.len()
             + self.owned.len()
     }
 
@@ -100,6 +120,8 @@ impl Caches {
         let (endpoints, nodes) = (self.endpoints.refresh(), self.nodes.refresh());
         let (leases, namespaces) = (self.leases.refresh(), self.namespaces.refresh());
         let (slices, owned) = (self.slices.refresh(), self.owned.refresh());
+        let (quotas, accounts) = (self.quotas.refresh(), self.accounts.refresh());
+        let (tokens, root_cas) = (self.tokens.refresh(), self.root_cas.refresh());
         async move {
             pods.await;
             rcs.await;
@@ -109,6 +131,10 @@ impl Caches {
             nodes.await;
             leases.await;
             namespaces.await;
+            quotas.await;
+            accounts.await;
+            tokens.await;
+            root_cas.await;
             owned.await;
         }
     }
@@ -123,6 +149,10 @@ impl Caches {
             && self.nodes.is_synced()
             && self.leases.is_synced()
             && self.namespaces.is_synced()
+            && self.quotas.is_synced()
+            && self.accounts.is_synced()
+            && self.tokens.is_synced()
+            && self.root_cas.is_synced()
             && self.owned.is_synced()
     }
 
@@ -138,6 +168,10 @@ impl Caches {
             caches.nodes.synced().await;
             caches.leases.synced().await;
             caches.namespaces.synced().await;
+            caches.quotas.synced().await;
+            caches.accounts.synced().await;
+            caches.tokens.synced().await;
+            caches.root_cas.synced().await;
             caches.owned.synced().await;
         }
     }

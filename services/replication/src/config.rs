@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use keelson_base_client::leader;
+use keelson_base_daemon::tls::LiveIdentity;
 
 use crate::node::Timing;
 
@@ -38,6 +39,15 @@ pub struct Config {
     /// Pods that one replication controller may create or delete at once.
     #[arg(long, default_value_t = 500)]
     pub burst_replicas: usize,
+    /// Quotas counted at once.
+    #[arg(long, default_value_t = 5)]
+    pub concurrent_resource_quota_syncs: usize,
+    /// Secrets filled with tokens at once.
+    #[arg(long, default_value_t = 5)]
+    pub concurrent_serviceaccount_token_syncs: usize,
+    /// Whose authorities pods are told to trust; nobody's if it is not known.
+    #[arg(skip)]
+    pub root_ca: Option<LiveIdentity>,
     /// How one of several is elected; none if there is one only.
     #[arg(skip)]
     pub leader_election: Option<leader::Timing>,
@@ -66,6 +76,8 @@ impl Config {
             ("concurrent-node-syncs", self.concurrent_node_syncs),
             ("concurrent-gc-syncs", self.concurrent_gc_syncs),
             ("burst-replicas", self.burst_replicas),
+            ("concurrent-resource-quota-syncs", self.concurrent_resource_quota_syncs),
+            ("concurrent-serviceaccount-token-syncs", self.concurrent_serviceaccount_token_syncs),
         ];
         let zero = counts.into_iter().find(|(_, count)| *count == 0);
         zero.map_or(Ok(()), |(flag, _)| Err(BuildError::Zero(flag)))?;
@@ -95,6 +107,9 @@ impl Default for Config {
             concurrent_node_syncs: 5,
             concurrent_gc_syncs: 20,
             burst_replicas: 500,
+            concurrent_resource_quota_syncs: 5,
+            concurrent_serviceaccount_token_syncs: 5,
+            root_ca: None,
             leader_election: None,
         }
     }

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keelson_base_client::{Cache, Client, Delta, Informer, WatchScope};
 use keelson_base_daemon::tasks::Tasks;
+use keelson_base_model::secret::secret_type::SERVICE_ACCOUNT_TOKEN;
 use keelson_proto::Object;
 
-use crate::cache::{Caches, NODE_LEASES, once, resynced};
+use crate::cache::{Caches, NODE_LEASES, ROOT_CA, once, resynced};
 use crate::loops::Loops;
 
 /// Keys that loops may hold besides one for each object and loop, while nobody works on them.
@@ -94,6 +95,12 @@ impl Hearers {
         let leases = WatchScope { namespace: NODE_LEASES.to_owned(), ..once() };
         self.follow(client, tasks, &caches.leases, leases, Loops::on_lease);
         self.follow(client, tasks, &caches.namespaces, resynced(), Loops::on_namespace);
+        self.follow(client, tasks, &caches.quotas, resynced(), Loops::on_quota);
+        self.follow(client, tasks, &caches.accounts, once(), Loops::on_account);
+        let tokens = WatchScope { field_selector: format!("type={SERVICE_ACCOUNT_TOKEN}"), ..resynced() };
+        self.follow(client, tasks, &caches.tokens, tokens, Loops::on_token);
+        let root_cas = WatchScope { field_selector: format!("metadata.name={ROOT_CA}"), ..resynced() };
+        self.follow(client, tasks, &caches.root_cas, root_cas, Loops::on_root_ca);
         caches.owned.follow(self, client, tasks);
     }
 

@@ -8,6 +8,10 @@
 //! | `nodelifecycle` | that a silent node is known as one, and loses its pods after a while |
 //! | `garbagecollector` | that what its owner leaves behind goes too, or stays as an orphan |
 //! | `podgc` | that pods go whose node does not exist any more |
+//! | `resourcequota` | that quotas say what is used |
+//! | `serviceaccount` | that every namespace has an account for its pods |
+//! | `token` | that secrets have their account's token, and go with it |
+//! | `rootca` | that every namespace knows the cluster's authority |
 //!
 //! Each loop is a [`WorkQueue`](keelson_base_client::WorkQueue) of keys and a few workers; one informer per kind feeds
 //! all of them. What to do is decided by pure functions, one module each.
@@ -25,7 +29,11 @@ mod node;
 mod owned;
 mod pod_gc;
 mod replication;
+mod resourcequota;
+mod root_ca;
 mod rpc;
+mod serviceaccount;
+mod token;
 
 #[cfg(test)]
 mod testing;
@@ -35,8 +43,9 @@ pub use self::config::{BuildError, Config};
 use keelson_base_client::leader::{Election, Office, Term};
 use keelson_base_client::{Client, Recorder};
 use keelson_base_daemon::admin::{Health, Latch, Metrics};
-use keelson_base_daemon::tasks::Tasks;
+use keelson_base_daemon::tasks::{Drain, Tasks};
 use keelson_proto::v1::replication_server::ReplicationServer;
+use tokio::sync::watch;
 use tonic::service::Routes;
 
 use self::cache::Caches;
@@ -95,6 +104,9 @@ impl Replication {
         };
         let hearers = Hearers::new(&caches, make);
         hearers.spawn_informers(&client, &tasks);
+        if let Some(identity) = &config.root_ca {
+            tasks.spawn("renewals", tell_renewals(identity.renewals(), hearers.clone(), tasks.drain()));
+        }
         release_when_synced(health.register(NAME), &tasks, &caches);
         let service = LoopsService::new(hearers.clone(), caches.clone());
         let (acting, ours) = (Acting { config, caches, hearers }, tasks.clone());
@@ -133,6 +145,17 @@ impl Acting {
             draining.await;
             hearers.end_work();
         }
+    }
+}
+
+/// Tells the loops whenever the cluster's authorities may have changed.
+async fn tell_renewals(mut renewals: watch::Receiver<()>, hearers: Hearers, drain: Drain) {
+    loop {
+        tokio::select! {
+            () = drain.signaled() => return,
+            changed = renewals.changed() => if changed.is_err() { return },
+        }
+        hearers.loops().on_renewal();
     }
 }
 

@@ -7,7 +7,10 @@ use keelson_base_daemon::admin::Metrics;
 use keelson_base_daemon::tasks::Tasks;
 use keelson_proto::Object;
 use keelson_proto::coordination::Lease;
-use keelson_proto::core::{Endpoints, Namespace, Node, Pod, ReplicationController, Service};
+use keelson_proto::core::{
+    ConfigMap, Endpoints, Namespace, Node, Pod, ReplicationController, ResourceQuota, Secret, Service,
+    ServiceAccount,
+};
 use keelson_proto::discovery::EndpointSlice;
 
 use crate::Config;
@@ -19,6 +22,10 @@ use crate::namespace::NamespaceLoop;
 use crate::node::NodeLoop;
 use crate::pod_gc::PodGcLoop;
 use crate::replication::ReplicationLoop;
+use crate::resourcequota::ResourceQuotaLoop;
+use crate::root_ca::RootCaLoop;
+use crate::serviceaccount::ServiceAccountLoop;
+use crate::token::TokenLoop;
 
 /// All control loops. Clones are the same loops.
 #[derive(Clone)]
@@ -29,13 +36,17 @@ pub(crate) struct Loops {
     node: Control<NodeLoop>,
     garbage: Control<GarbageLoop>,
     pod_gc: Control<PodGcLoop>,
+    resourcequota: Control<ResourceQuotaLoop>,
+    serviceaccount: Control<ServiceAccountLoop>,
+    token: Control<TokenLoop>,
+    root_ca: Control<RootCaLoop>,
 }
 
 // === impl Loops ===
 
 impl Loops {
     /// How many loops there are.
-    pub(crate) const COUNT: usize = 6;
+    pub(crate) const COUNT: usize = 10;
 
     /// Loops that know nothing yet.
     pub(crate) fn new(
@@ -54,6 +65,10 @@ impl Loops {
             node: Control::new(NodeLoop::new(client, caches(), recorder(), config.timing()), metrics),
             garbage: Control::new(GarbageLoop::new(client), metrics),
             pod_gc: Control::new(PodGcLoop::new(client, caches()), metrics),
+            resourcequota: Control::new(ResourceQuotaLoop::new(client, caches()), metrics),
+            serviceaccount: Control::new(ServiceAccountLoop::new(client, caches()), metrics),
+            token: Control::new(TokenLoop::new(client, caches(), config.root_ca.clone()), metrics),
+            root_ca: Control::new(RootCaLoop::new(client, caches(), config.root_ca.clone()), metrics),
         }
     }
 
@@ -65,6 +80,10 @@ impl Loops {
         self.node.spawn(tasks, config.concurrent_node_syncs, caches);
         self.garbage.spawn(tasks, config.concurrent_gc_syncs, caches);
         self.pod_gc.spawn(tasks, 1, caches);
+        self.resourcequota.spawn(tasks, config.concurrent_resource_quota_syncs, caches);
+        self.serviceaccount.spawn(tasks, 1, caches);
+        self.token.spawn(tasks, config.concurrent_serviceaccount_token_syncs, caches);
+        self.root_ca.spawn(tasks, 1, caches);
     }
 
     /// How each loop is doing.
@@ -76,6 +95,10 @@ impl Loops {
             self.node.state(),
             self.garbage.state(),
             self.pod_gc.state(),
+            self.resourcequota.state(),
+            self.serviceaccount.state(),
+            self.token.state(),
+            self.root_ca.state(),
         ]
     }
 
@@ -88,6 +111,10 @@ impl Loops {
             self.node.waiting(),
             self.garbage.waiting(),
             self.pod_gc.waiting(),
+            self.resourcequota.waiting(),
+            self.serviceaccount.waiting(),
+            self.token.waiting(),
+            self.root_ca.waiting(),
         ]
         .iter()
         .sum()
@@ -103,6 +130,10 @@ impl Loops {
         self.hear_of(&caches.endpoints, Self::on_endpoints);
         self.hear_of(&caches.slices, Self::on_slice);
         self.hear_of(&caches.pods, Self::on_pod);
+        self.hear_of(&caches.quotas, Self::on_quota);
+        self.hear_of(&caches.accounts, Self::on_account);
+        self.hear_of(&caches.tokens, Self::on_token);
+        self.hear_of(&caches.root_cas, Self::on_root_ca);
         caches.owned.tell(self);
     }
 
@@ -118,30 +149,36 @@ impl Loops {
         self.endpoints.on_pod(delta);
         self.namespace.on_pod(delta);
         self.pod_gc.on_pod(delta);
+        self.resourcequota.on_pod(delta);
     }
 
     pub(crate) fn on_rc(&self, delta: &Delta<ReplicationController>) {
         self.garbage.on_change(delta);
         self.replication.on_rc(delta);
+        self.resourcequota.on_change(delta);
     }
 
     pub(crate) fn on_service(&self, delta: &Delta<Service>) {
         self.garbage.on_change(delta);
         self.endpoints.on_service(delta);
+        self.resourcequota.on_change(delta);
     }
 
     pub(crate) fn on_endpoints(&self, delta: &Delta<Endpoints>) {
         self.garbage.on_change(delta);
         self.endpoints.on_endpoints(delta);
+        self.resourcequota.on_change(delta);
     }
 
     pub(crate) fn on_slice(&self, delta: &Delta<EndpointSlice>) {
         self.garbage.on_change(delta);
         self.endpoints.on_slice(delta);
+        self.resourcequota.on_change(delta);
     }
 
     pub(crate) fn on_owned<K: Object>(&self, delta: &Delta<MetadataOf<K>>) {
         self.garbage.on_change(delta);
+        self.resourcequota.on_change(delta);
     }
 
     pub(crate) fn on_node(&self, delta: &Delta<Node>) {
@@ -158,5 +195,35 @@ impl Loops {
     pub(crate) fn on_namespace(&self, delta: &Delta<Namespace>) {
         self.garbage.on_change(delta);
         self.namespace.on_namespace(delta);
+        self.serviceaccount.on_namespace(delta);
+        self.root_ca.on_namespace(delta);
+    }
+
+    pub(crate) fn on_quota(&self, delta: &Delta<ResourceQuota>) {
+        self.garbage.on_change(delta);
+        self.resourcequota.on_quota(delta);
+        self.resourcequota.on_change(delta);
+    }
+
+    pub(crate) fn on_account(&self, delta: &Delta<MetadataOf<ServiceAccount>>) {
+        self.on_owned(delta);
+        self.serviceaccount.on_account(delta);
+        self.token.on_account(delta);
+    }
+
+    /// Of secrets that are tokens; the garbage collector hears of all.
+    pub(crate) fn on_token(&self, delta: &Delta<Secret>) {
+        self.token.on_secret(delta);
+    }
+
+    /// Of the maps that hold the cluster's authority; the garbage collector hears of all.
+    pub(crate) fn on_root_ca(&self, delta: &Delta<ConfigMap>) {
+        self.root_ca.on_map(delta);
+    }
+
+    /// The cluster's authorities have changed.
+    pub(crate) fn on_renewal(&self) {
+        self.root_ca.on_renewal();
+        self.token.on_renewal();
     }
 }

@@ -7,9 +7,9 @@ use keelson_base_client::{Cache, Client, Delta, MetadataOf};
 use keelson_base_daemon::tasks::Tasks;
 use keelson_proto::Object;
 use keelson_proto::core::{
-    ConfigMap, LimitRange, PersistentVolume, PersistentVolumeClaim, PodTemplate, ResourceQuota, Secret,
-    ServiceAccount,
+    ConfigMap, LimitRange, PersistentVolume, PersistentVolumeClaim, PodTemplate, Secret,
 };
+use keelson_proto::rbac::{Role, RoleBinding};
 
 use crate::cache::once;
 use crate::hearers::Hearers;
@@ -44,9 +44,9 @@ impl Owned {
             cache::<PersistentVolume>(),
             cache::<PersistentVolumeClaim>(),
             cache::<PodTemplate>(),
-            cache::<ResourceQuota>(),
+            cache::<Role>(),
+            cache::<RoleBinding>(),
             cache::<Secret>(),
-            cache::<ServiceAccount>(),
         ];
         Self { caches: caches.into() }
     }

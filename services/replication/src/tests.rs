@@ -1,10 +1,12 @@
 //! All loops together, against an api in memory, in paused time.
 
+mod accounts;
 mod election;
 mod endpoints;
 mod garbage;
 mod namespace;
 mod node;
+mod quota;
 mod replication;
 mod rpc;
 
@@ -37,10 +39,14 @@ impl Cluster {
     }
 
     async fn start_on(api: FakeApi) -> Self {
+        Self::told(api, Config::default()).await
+    }
+
+    async fn told(api: FakeApi, config: Config) -> Self {
         let (client, tasks) = (api.client(), Tasks::new());
         let health = Health::new(tasks.drain());
         let replication =
-            Replication::build(Config::default(), client.clone(), &tasks, &health, &Metrics::new()).unwrap();
+            Replication::build(config, client.clone(), &tasks, &health, &Metrics::new()).unwrap();
         health.ready().await;
         Self { api, client, replication, health, tasks }
     }

@@ -21,7 +21,7 @@ async fn the_state_of_the_loops_is_told_to_those_who_are_known() {
         organizations: Vec::new(),
     });
     let loops = service.loops(request).await.unwrap().into_inner().loops;
-    assert_eq!(loops.len(), 6);
+    assert_eq!(loops.len(), 10);
     assert!(loops.iter().all(|one| one.synced && one.errors == 0 && one.queue_depth == 0), "{loops:?}");
     let replication = loops.iter().find(|one| one.name == "replicationcontroller").unwrap();
     assert!(replication.syncs > 0 && replication.last_sync_time.is_some());
