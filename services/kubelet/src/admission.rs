@@ -4,25 +4,34 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keelson_base_model::node;
 use keelson_base_model::quantity::Quantity;
-use keelson_proto::core::{ContainerPort, Pod};
+use keelson_proto::core::{ContainerPort, Pod, Taint};
 use keelson_proto::resource;
 
 use crate::plan::Rejection;
 
+/// The effect of taints that drive pods away.
+const NO_EXECUTE: &str = "NoExecute";
+
+/// Another pod has the host port.
+const PORT_CONFLICT: &str = "HostPortConflict";
+
 /// What counts about a node.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeView<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct NodeView {
     /// The node's labels.
-    pub labels: &'a BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// What pods can get of it in all.
-    pub allocatable: &'a BTreeMap<String, resource::Quantity>,
+    pub allocatable: BTreeMap<String, resource::Quantity>,
+    /// The node's taints; only those count here that would drive the pod away again (NoExecute).
+    pub taints: Vec<Taint>,
 }
 
 /// Fails with the reason for which the node will not run `pod` beside `others`, the pods it already took and that have
 /// not ended. Required node affinity is left to the scheduler.
-pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &NodeView<'_>) -> Result<(), Rejection> {
-    let capacity = Quantity::of(node.allocatable, "pods").value();
+pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &NodeView) -> Result<(), Rejection> {
+    let capacity = Quantity::of(&node.allocatable, "pods").value();
     let used = i64::try_from(others.len()).unwrap_or(i64::MAX);
     if used >= capacity {
         return Err(out_of("pods", 1, used, capacity));
@@ -32,22 +41,31 @@ pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &NodeView<'_>) -> Result<(), 
         let message = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector";
         return Err(Rejection { reason: "NodeAffinity".to_owned(), message: message.to_owned() });
     }
+    if node::untolerated(&node.taints, &pod.spec.tolerations, &[NO_EXECUTE]).is_some() {
+        let message = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate";
+        return Err(Rejection { reason: "TaintToleration".to_owned(), message: message.to_owned() });
+    }
     for other in others {
         if let Some(port) = conflict(pod, other) {
             let owner = &other.metadata;
             let message = format!("host port {port} is in use by pod {}/{}", owner.namespace, owner.name);
-            return Err(Rejection { reason: "HostPortConflict".to_owned(), message });
+            return Err(Rejection { reason: PORT_CONFLICT.to_owned(), message });
         }
     }
     for (name, measure) in [("cpu", Quantity::milli as fn(&Quantity) -> i64), ("memory", Quantity::value)] {
         let used: i64 = others.iter().map(|other| request(other, name, measure)).sum();
         let (wanted, capacity) =
-            (request(pod, name, measure), measure(&Quantity::of(node.allocatable, name)));
+            (request(pod, name, measure), measure(&Quantity::of(&node.allocatable, name)));
         if wanted > 0 && used.saturating_add(wanted) > capacity {
             return Err(out_of(name, wanted, used, capacity));
         }
     }
     Ok(())
+}
+
+/// Whether a rejection depends on what the node is like, which may have changed meanwhile.
+pub(crate) fn is_about_node(rejection: &Rejection) -> bool {
+    rejection.reason != PORT_CONFLICT
 }
 
 fn out_of(resource: &str, wanted: i64, used: i64, capacity: i64) -> Rejection {
@@ -114,7 +132,7 @@ mod tests {
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
         let amounts = [("pods", "2"), ("cpu", "1"), ("memory", "1Gi")];
         let allocatable = amounts.map(|(name, text)| (name.to_owned(), quantity(text))).into();
-        let node = NodeView { labels: &labels, allocatable: &allocatable };
+        let node = NodeView { labels, allocatable, taints: Vec::new() };
         admit(pod, &others, &node).map_or_else(|rejection| rejection.reason, |()| String::new())
     }
 

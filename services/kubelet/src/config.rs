@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use crate::clock::Clock;
 use crate::container::DnsConfig;
+use crate::images::Thresholds as ImageThresholds;
+use crate::node::Thresholds as EvictionThresholds;
+use crate::static_pods::Sources as StaticSources;
 
 /// Port of a kubelet's gRPC service, as in Kubernetes.
 pub const PORT: u16 = 10250;
@@ -28,12 +31,27 @@ pub struct Config {
     pub node_ips: Vec<IpAddr>,
     /// Port of the kubelet's own gRPC service, announced in the node's status.
     pub port: u16,
+    /// Port that answers everybody over HTTP, without TLS and without writing anything; 0 is none.
+    pub read_only_port: u16,
     /// Labels of the node, beside those that every node has.
     pub labels: BTreeMap<String, String>,
     /// Amounts to announce instead of what the machine has, by resource (`cpu`: `4`).
     pub capacity: BTreeMap<String, String>,
     /// How many pods the node takes.
     pub max_pods: u32,
+    /// How full the disk may be before images are removed; never, unless flags say otherwise: the engine may be a
+    /// developer's own.
+    pub image_gc: ImageThresholds,
+    /// How many processes and threads a container may have; 0 is any number.
+    pub pids: u64,
+    /// From when on the node counts as short of something, and pods go.
+    pub eviction_hard: EvictionThresholds,
+    /// Where static pods come from.
+    pub static_pods: StaticSources,
+    /// Make no files from what pods refer to: on a hollow node nobody would read them.
+    pub bare_volumes: bool,
+    /// Where the local provider keeps its disks; `disks` below the root directory if absent.
+    pub disk_dir: Option<PathBuf>,
     /// The cluster's DNS, and the host's.
     pub dns: DnsConfig,
     /// Image of infra containers; empty means the runtime's own.
@@ -54,6 +72,9 @@ pub struct Flags {
     /// Address of this node; repeat it for a second family. Detected if absent.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub node_ip: Vec<IpAddr>,
+    /// Port that answers everybody who reaches it over HTTP, without TLS: pods, statistics, logs. None if absent.
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
+    pub read_only_port: u16,
     /// Labels of this node.
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = pair)]
     pub node_labels: Vec<(String, String)>,
@@ -63,6 +84,33 @@ pub struct Flags {
     /// How many pods this node takes.
     #[arg(long, value_name = "COUNT", default_value_t = MAX_PODS)]
     pub max_pods: u32,
+    /// Per cent of the disk above which images that nobody uses are removed; 100 is never.
+    #[arg(long, value_name = "PERCENT", default_value_t = ImageThresholds::default().high,
+        value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub image_gc_high_threshold: u8,
+    /// Per cent of the disk until which they are.
+    #[arg(long, value_name = "PERCENT", default_value_t = ImageThresholds::default().low,
+        value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub image_gc_low_threshold: u8,
+    /// How many processes and threads a container may have; any number if absent.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    pub pod_max_pids: u64,
+    /// How little must be left for pods to be evicted.
+    #[arg(
+        long,
+        value_name = "SIGNAL<AMOUNT,…",
+        default_value = "memory.available<100Mi,nodefs.available<10%,pid.available<10%"
+    )]
+    pub eviction_hard: EvictionThresholds,
+    /// Directory with manifests of static pods, or one manifest.
+    #[arg(long, value_name = "PATH", alias = "config")]
+    pub pod_manifest_path: Option<PathBuf>,
+    /// URL (http) of a manifest of static pods, asked every 20 seconds.
+    #[arg(long, value_name = "URL")]
+    pub manifest_url: Option<String>,
+    /// Directory in which the local provider keeps its disks; `disks` below the root directory if absent.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub disk_dir: Option<PathBuf>,
     /// Address of the cluster's DNS.
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub cluster_dns: Vec<IpAddr>,
@@ -84,13 +132,28 @@ impl Config {
             root_dir: root_dir.into(),
             node_ips: Vec::new(),
             port: PORT,
+            read_only_port: 0,
             labels: BTreeMap::new(),
             capacity: BTreeMap::new(),
             max_pods: MAX_PODS,
+            image_gc: ImageThresholds::NEVER,
+            pids: 0,
+            bare_volumes: false,
+            disk_dir: None,
+            eviction_hard: EvictionThresholds::default(),
+            static_pods: StaticSources::default(),
             dns: DnsConfig::default(),
             infra_image: String::new(),
             clock: Clock::system(),
         }
+    }
+
+    /// Pods ask these name servers, for names below `domain` without writing it; this host's search domains stay.
+    #[must_use]
+    pub fn with_cluster_dns(mut self, servers: Vec<IpAddr>, domain: &str) -> Self {
+        let resolv_conf = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        self.dns = DnsConfig { servers, domain: domain.to_owned(), host_searches: searches(&resolv_conf) };
+        self
     }
 
     /// The configured addresses, or the one from which this machine reaches others.
@@ -108,9 +171,22 @@ impl Flags {
         Config {
             node_ips: self.node_ip,
             port,
+            read_only_port: self.read_only_port,
             labels: self.node_labels.into_iter().collect(),
             capacity: self.node_capacity.into_iter().collect(),
             max_pods: self.max_pods,
+            image_gc: ImageThresholds {
+                high: self.image_gc_high_threshold,
+                low: self.image_gc_low_threshold,
+            },
+            pids: self.pod_max_pids,
+            disk_dir: self.disk_dir,
+            eviction_hard: self.eviction_hard,
+            static_pods: StaticSources {
+                path: self.pod_manifest_path,
+                url: self.manifest_url,
+                url_period: None,
+            },
             dns: DnsConfig {
                 servers: self.cluster_dns,
                 domain: self.cluster_domain,

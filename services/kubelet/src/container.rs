@@ -1,11 +1,13 @@
 //! From a pod's definition to what the runtime is asked to make. Pure.
 
 mod dns;
+mod names;
 mod resources;
 mod security;
 
 pub use self::dns::DnsConfig;
-pub use self::security::RootRefused;
+pub use self::names::{NameTooLong, names};
+pub use self::security::{RootRefused, SeccompWish, seccomp};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,11 +20,8 @@ use crate::env::expand;
 use crate::plan::INFRA;
 use crate::runtime::{
     ContainerSpec, Identity, Infra, LogLimits, Mount, PodNetwork, PodRef, PortMapping, Process, Role,
-    Security,
+    Seccomp, Security,
 };
-
-/// Longest host name.
-const MAX_HOSTNAME: usize = 63;
 
 /// Bytes of the hash that are kept: enough to tell two images of one container apart.
 const HASH_BYTES: usize = 8;
@@ -40,8 +39,12 @@ pub struct Surroundings {
     pub mounts: Vec<Mount>,
     /// The user that its image says.
     pub image_user: String,
+    /// Which system calls it may make.
+    pub seccomp: Seccomp,
     /// Bytes of memory that the node has, for the order in which the kernel kills.
     pub node_memory: i64,
+    /// Processes and threads that it may have; 0 is any number.
+    pub pids: u64,
 }
 
 /// Changes if the container must be made anew: with its name or image, the only parts of a running pod that api lets
@@ -57,20 +60,20 @@ pub fn pod_ref(pod: &Pod) -> PodRef {
     PodRef { uid: metadata.uid.clone(), namespace: metadata.namespace.clone(), name: metadata.name.clone() }
 }
 
-/// The infra container of `pod`; `image` "" is the runtime's own.
-pub fn infra(pod: &Pod, attempt: u32, image: &str, dns: &DnsConfig) -> ContainerSpec {
+/// The infra container of `pod`; `image` "" is the runtime's own. Fails if the pod's name is too long for a host's.
+pub fn infra(pod: &Pod, attempt: u32, image: &str, dns: &DnsConfig) -> Result<ContainerSpec, NameTooLong> {
     let spec = &pod.spec;
     let network = (!spec.host_network).then(|| PodNetwork { ports: ports(pod), hosts: hosts(pod) });
     let context = spec.security_context.as_ref();
     let sysctls = context.map(|context| &context.sysctls).into_iter().flatten();
     let infra = Infra {
-        hostname: hostname(pod),
+        hostname: names::own(pod, dns)?,
         network,
         host_ipc: spec.host_ipc,
         dns: dns::resolve(pod, dns),
         sysctls: sysctls.map(|sysctl| (sysctl.name.clone(), sysctl.value.clone())).collect(),
     };
-    ContainerSpec {
+    Ok(ContainerSpec {
         identity: identity(pod, INFRA, Role::Infra, attempt, String::new()),
         image: image.to_owned(),
         command: Vec::new(),
@@ -85,7 +88,7 @@ pub fn infra(pod: &Pod, attempt: u32, image: &str, dns: &DnsConfig) -> Container
         tty: false,
         log: LogLimits::default(),
         process: Process::Infra(infra),
-    }
+    })
 }
 
 /// An app or init container of `pod`. Fails if it must not run as root and would.
@@ -95,7 +98,8 @@ pub fn app(
     role: Role,
     surroundings: Surroundings,
 ) -> Result<ContainerSpec, RootRefused> {
-    let security = security::security(pod, container, &surroundings.image_user)?;
+    let mut security = security::security(pod, container, &surroundings.image_user)?;
+    security.seccomp = surroundings.seccomp;
     let variables: BTreeMap<&str, &str> =
         surroundings.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let expanded = |words: &[String]| -> Vec<String> {
@@ -106,7 +110,7 @@ pub fn app(
         image: container.image.clone(),
         command: expanded(&container.command),
         args: expanded(&container.args),
-        resources: resources::app(pod, container, surroundings.node_memory),
+        resources: resources::app(pod, container, surroundings.node_memory, surroundings.pids),
         working_dir: container.working_dir.clone(),
         security,
         stdin: container.stdin,
@@ -134,14 +138,6 @@ fn identity(pod: &Pod, name: &str, role: Role, attempt: u32, hash: String) -> Id
         hash,
         grace: Duration::from_secs(grace.unwrap_or(30)),
     }
-}
-
-/// The pod's host name: its own wish or its name, cut to what a host name may be.
-fn hostname(pod: &Pod) -> String {
-    let wish = &pod.spec.hostname;
-    let name = if wish.is_empty() { &pod.metadata.name } else { wish };
-    let cut: String = name.chars().take(MAX_HOSTNAME).collect();
-    cut.trim_end_matches(['-', '.']).to_owned()
 }
 
 fn ports(pod: &Pod) -> Vec<PortMapping> {

@@ -12,6 +12,8 @@
 //! | `unpullable` (image) | it is not there, and cannot be pulled |
 
 mod behavior;
+mod holdings;
+mod streams;
 mod table;
 
 use std::net::Ipv4Addr;
@@ -31,8 +33,8 @@ use self::behavior::Behavior;
 use self::table::Table;
 use crate::clock::Clock;
 use crate::runtime::{
-    ContainerSpec, ContainerState, ImageError, ImageStatus, LogOptions, ObservedContainer, Runtime,
-    RuntimeError, RuntimeEvent, RuntimeInfo,
+    ContainerSpec, ContainerState, Credentials, ImageError, ImageStatus, LogOptions, ObservedContainer,
+    Runtime, RuntimeError, RuntimeEvent, RuntimeInfo,
 };
 
 /// Events that a slow subscriber may leave unread before it is told to list again.
@@ -126,6 +128,16 @@ impl HollowRuntime {
         }
     }
 
+    /// Ends when a container does that runs at this moment.
+    fn died(&self, id: &str) -> BoxFuture<'static, ()> {
+        let id = id.to_owned();
+        let ended = BroadcastStream::new(self.events.subscribe()).filter(move |event| {
+            let died = matches!(event, Ok(RuntimeEvent::Died { id: died, .. }) if *died == id);
+            std::future::ready(died || event.is_err())
+        });
+        ended.into_future().map(drop).boxed()
+    }
+
     fn tell(&self, event: RuntimeEvent) {
         // Nobody listening is no fault.
         let _ = self.events.send(event);
@@ -163,9 +175,13 @@ impl Runtime for HollowRuntime {
         stream::iter([Ok(RuntimeEvent::Connected)]).chain(events).boxed()
     }
 
-    fn image<'a>(&'a self, image: &'a str, pull: bool) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
+    fn image<'a>(
+        &'a self,
+        image: &'a str,
+        pull: Option<&'a [Credentials]>,
+    ) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
         let span = trace::span("hollow inspect image");
-        span.instrument_result(std::future::ready(behavior::image(image, pull))).boxed()
+        span.instrument_result(std::future::ready(behavior::image(image, pull.is_some()))).boxed()
     }
 
     fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<ObservedContainer, RuntimeError>> {
@@ -198,12 +214,8 @@ impl Runtime for HollowRuntime {
         if !options.follow || !running {
             return first.boxed();
         }
-        let id = id.to_owned();
-        let ended = BroadcastStream::new(self.events.subscribe()).filter(move |event| {
-            let died = matches!(event, Ok(RuntimeEvent::Died { id: died, .. }) if *died == id);
-            std::future::ready(died || event.is_err())
-        });
-        first.chain(ended.take(1).filter_map(|_| std::future::ready(None))).boxed()
+        let ended = stream::once(self.died(id)).filter_map(|()| std::future::ready(None));
+        first.chain(ended).boxed()
     }
 }
 

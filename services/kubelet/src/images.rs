@@ -1,9 +1,14 @@
 //! Getting a container's image by its pull policy.
 
+mod garbage;
+
+pub(crate) use self::garbage::Collector;
+pub use self::garbage::Thresholds;
+
 use keelson_proto::core::Container;
 
 use crate::plan::SetbackKind;
-use crate::runtime::{ImageError, ImageStatus, Runtime};
+use crate::runtime::{Credentials, ImageError, ImageStatus, Runtime};
 
 /// When an image is pulled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +43,20 @@ pub(crate) struct Missing {
 pub(crate) async fn get(
     runtime: &dyn Runtime,
     container: &Container,
+    credentials: &[Credentials],
     pulling: impl FnOnce(),
 ) -> Result<Got, Missing> {
     let name = container.image.as_str();
     let policy = PullPolicy::of(container);
     if policy != PullPolicy::Always {
-        match runtime.image(name, false).await {
+        match runtime.image(name, None).await {
             Ok(image) => return Ok(Got { image, pulled: false }),
             Err(ImageError::NotPresent { .. }) if policy == PullPolicy::IfNotPresent => {}
             Err(error) => return Err(Missing::new(name, &error)),
         }
     }
     pulling();
-    match runtime.image(name, true).await {
+    match runtime.image(name, Some(credentials)).await {
         Ok(image) => Ok(Got { image, pulled: true }),
         Err(error) => Err(Missing::new(name, &error)),
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use keelson_base_client::ApiError;
 use keelson_proto::core::{Container, ContainerStatus, Pod, PodLogOptions};
 
-use crate::runtime::{ContainerState, LogOptions, ObservedContainer, RuntimeError};
+use crate::runtime::{ContainerState, LogOptions, LogStream, ObservedContainer, RuntimeError};
 use crate::worker::View;
 
 /// A log to read.
@@ -26,11 +26,7 @@ pub(crate) struct LogSource {
 /// Finds the log that `options` mean among the containers of `view`.
 pub(crate) fn find(view: &View, options: &PodLogOptions, now: Timestamp) -> Result<LogSource, ApiError> {
     let pod = view.pod.as_ref().ok_or_else(|| ApiError::internal("the pod is not known to this node yet"))?;
-    if options.stream.as_deref().is_some_and(|stream| stream != "All") {
-        return Err(ApiError::bad_request(
-            "stream must be All: one output alone is not supported by this kubelet",
-        ));
-    }
+    let only = only(options)?;
     let container = container(pod, &options.container)?;
     let instance = instance(view, pod, &container.name, options.previous)?;
     let limit = positive("limitBytes", options.limit_bytes, 1)?;
@@ -41,6 +37,7 @@ pub(crate) fn find(view: &View, options: &PodLogOptions, now: Timestamp) -> Resu
             tail: positive("tailLines", options.tail_lines, 0)?,
             since: since(options, now)?,
             timestamps: options.timestamps,
+            only,
         },
         limit,
     })
@@ -67,7 +64,7 @@ pub(crate) fn limited(
 }
 
 /// The container of this name, or the only one.
-fn container<'a>(pod: &'a Pod, name: &str) -> Result<&'a Container, ApiError> {
+pub(crate) fn container<'a>(pod: &'a Pod, name: &str) -> Result<&'a Container, ApiError> {
     let (containers, init) = (&pod.spec.containers, &pod.spec.init_containers);
     let names = |list: &[Container]| list.iter().map(|c| c.name.clone()).collect::<Vec<_>>().join(" ");
     let pod_name = &pod.metadata.name;
@@ -124,6 +121,24 @@ fn waiting(pod: &Pod, name: &str) -> Option<String> {
     let statuses = pod.status.container_statuses.iter().chain(&pod.status.init_container_statuses);
     let status: Option<&ContainerStatus> = statuses.into_iter().find(|status| status.name == name);
     status?.state.waiting.as_ref().map(|waiting| waiting.reason.clone())
+}
+
+/// The one output that is meant, if it is not both.
+fn only(options: &PodLogOptions) -> Result<Option<LogStream>, ApiError> {
+    let only = match options.stream.as_deref() {
+        None | Some("" | "All") => return Ok(None),
+        Some("Stdout") => LogStream::Stdout,
+        Some("Stderr") => LogStream::Stderr,
+        Some(other) => {
+            let message = format!("unsupported stream {other:?}: must be All, Stdout or Stderr");
+            return Err(ApiError::bad_request(message));
+        }
+    };
+    if options.tail_lines.is_some() {
+        // The runtime counts lines of both outputs.
+        return Err(ApiError::bad_request("tailLines and stream may not both be specified: use one of them"));
+    }
+    Ok(Some(only))
 }
 
 fn positive(field: &str, value: Option<i64>, least: u64) -> Result<Option<u64>, ApiError> {

@@ -1,12 +1,12 @@
 //! What a pod's worker has to hear of: one slot, in which newer news replaces older.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keelson_base_daemon::trace::Cause;
 use keelson_proto::core::Pod;
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, oneshot};
 
 use crate::plan::Rejection;
 use crate::runtime::ObservedContainer;
@@ -26,6 +26,10 @@ pub(crate) struct Mailbox {
 pub(crate) struct News {
     /// The pod as api has it.
     pub(crate) pod: Option<Arc<Pod>>,
+    /// The mirror of the pod, which is a static one; none any more.
+    pub(crate) mirror: Option<Option<Arc<Pod>>>,
+    /// The node needs what the pod takes.
+    pub(crate) eviction: Option<Rejection>,
     /// Api no longer has the pod, or never had it.
     pub(crate) gone: bool,
     /// The node does not take the pod.
@@ -36,6 +40,14 @@ pub(crate) struct News {
     pub(crate) changes: BTreeMap<String, Change>,
     /// Ask the runtime again.
     pub(crate) relist: bool,
+    /// Something that the pod refers to is known now: what failed for want of it may be tried again.
+    pub(crate) retry: bool,
+    /// Something that the pod refers to has changed.
+    pub(crate) refresh: bool,
+    /// Containers that are to be started now, whatever they wait for.
+    pub(crate) hurry: BTreeSet<String>,
+    /// Who is to be told when the worker has looked and planned.
+    pub(crate) attended: Vec<oneshot::Sender<()>>,
     /// Of the change in api.
     pub(crate) trace: Option<Cause>,
 }
@@ -66,6 +78,14 @@ impl Mailbox {
         });
     }
 
+    pub(crate) fn put_mirror(&self, mirror: Option<Arc<Pod>>) {
+        self.put(|news| news.mirror = Some(mirror));
+    }
+
+    pub(crate) fn put_eviction(&self, eviction: Rejection) {
+        self.put(|news| news.eviction = Some(eviction));
+    }
+
     pub(crate) fn put_orphaned(&self) {
         self.put(|news| news.gone = true);
     }
@@ -88,8 +108,27 @@ impl Mailbox {
         });
     }
 
+    /// Something that the pod refers to is known now, or has `changed`.
+    pub(crate) fn put_reference(&self, changed: bool) {
+        self.put(|news| {
+            news.retry = true;
+            news.refresh |= changed;
+        });
+    }
+
     pub(crate) fn put_relist(&self) {
         self.put(|news| news.relist = true);
+    }
+
+    /// Somebody wants the worker to look now, and to start the container `hurry` at once; he is told when it has planned.
+    pub(crate) fn put_attention(&self, hurry: Option<String>) -> oneshot::Receiver<()> {
+        let (attended, told) = oneshot::channel();
+        self.put(|news| {
+            news.relist = true;
+            news.hurry.extend(hurry);
+            news.attended.push(attended);
+        });
+        told
     }
 
     /// Whether api has said something that the worker has not heard yet.

@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use crate::pods::Pods;
 use crate::runtime::{
-    ContainerSpec, ContainerState, ImageError, ImageStatus, LogOptions, ObservedContainer, Runtime,
-    RuntimeError, RuntimeEvent, RuntimeInfo,
+    Connection, ContainerSpec, ContainerState, Credentials, Holdings, Image, ImageError, ImageStatus,
+    LogOptions, Measurement, ObservedContainer, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, Session,
+    Streams, Wanted,
 };
 use crate::status;
 
@@ -136,8 +137,15 @@ impl Runtime for Metered {
         self.runtime.events()
     }
 
-    fn image<'a>(&'a self, image: &'a str, pull: bool) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
-        self.counted(if pull { "pull_image" } else { "image_status" }, self.runtime.image(image, pull))
+    fn image<'a>(
+        &'a self,
+        image: &'a str,
+        pull: Option<&'a [Credentials]>,
+    ) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
+        self.counted(
+            if pull.is_some() { "pull_image" } else { "image_status" },
+            self.runtime.image(image, pull),
+        )
     }
 
     fn start(&self, spec: ContainerSpec) -> BoxFuture<'_, Result<ObservedContainer, RuntimeError>> {
@@ -154,5 +162,42 @@ impl Runtime for Metered {
 
     fn logs(&self, id: &str, options: LogOptions) -> BoxStream<'static, Result<Bytes, RuntimeError>> {
         self.runtime.logs(id, options)
+    }
+}
+
+impl Streams for Metered {
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        wanted: Wanted,
+    ) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        self.counted("exec", self.runtime.exec(id, command, wanted))
+    }
+
+    fn attach<'a>(&'a self, id: &'a str, wanted: Wanted) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        self.counted("attach", self.runtime.attach(id, wanted))
+    }
+
+    fn connect<'a>(
+        &'a self,
+        id: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, RuntimeError>> {
+        self.counted("port_forward", self.runtime.connect(id, port))
+    }
+}
+
+impl Holdings for Metered {
+    fn measure<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Measurement, RuntimeError>> {
+        self.counted("container_stats", self.runtime.measure(id))
+    }
+
+    fn images(&self) -> BoxFuture<'_, Result<Vec<Image>, RuntimeError>> {
+        self.counted("list_images", self.runtime.images())
+    }
+
+    fn remove_image<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        self.counted("remove_image", self.runtime.remove_image(id))
     }
 }

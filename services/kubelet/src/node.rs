@@ -5,10 +5,16 @@
 
 mod lease;
 mod machine;
+mod own;
+mod pressure;
 mod register;
 mod status;
 
-pub(crate) use self::machine::Machine;
+pub(crate) use self::machine::{Machine, disk};
+pub(crate) use self::own::OwnNode;
+pub(crate) use self::pressure::{Pressure, Shortage};
+pub use self::pressure::{Threshold, Thresholds};
+pub(crate) use self::status::info as system_info;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -27,7 +33,6 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::lease::Heartbeat;
-use self::machine::Pressure;
 use crate::clock::{Clock, until};
 use crate::config::Config;
 use crate::runtime::RuntimeInfo;
@@ -65,6 +70,9 @@ pub(crate) struct Reporter {
     recorder: Recorder,
     clock: Clock,
     root_dir: std::path::PathBuf,
+    thresholds: Thresholds,
+    /// What the machine is short of, told at each look as long as it lasts.
+    pressure: watch::Sender<Pressure>,
     reported_at: Timestamp,
 }
 
@@ -116,8 +124,30 @@ impl Reporter {
         let cache = Informer::spawn(tasks, nodes.clone(), scope, move |_: Delta<Node>| told.notify_one());
         let heartbeat = Heartbeat::new(client.api(), &facts.name);
         let (clock, root_dir) = (config.clock.clone(), config.root_dir.clone());
-        let reported_at = Timestamp::UNIX_EPOCH;
-        Self { facts, nodes, cache, changed, fault, heartbeat, recorder, clock, root_dir, reported_at }
+        Self {
+            facts,
+            nodes,
+            cache,
+            changed,
+            fault,
+            heartbeat,
+            recorder,
+            clock,
+            root_dir,
+            thresholds: config.eviction_hard,
+            pressure: watch::Sender::default(),
+            reported_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// What the machine is short of; told at each look as long as it is.
+    pub(crate) fn pressure(&self) -> watch::Receiver<Pressure> {
+        self.pressure.subscribe()
+    }
+
+    /// The node as api has it.
+    pub(crate) fn node(&self) -> OwnNode {
+        OwnNode::new(self.cache.clone(), self.facts.clone())
     }
 
     /// Registers the node, releases `registered`, and reports until dropped.
@@ -130,12 +160,24 @@ impl Reporter {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.renew().await,
+                _ = ticks.tick() => {
+                    self.look();
+                    self.renew().await;
+                }
                 () = self.changed.notified() => {}
                 Ok(()) = self.fault.changed() => {}
             }
             self.report().await;
         }
+    }
+
+    /// Looks at what the machine is short of.
+    fn look(&self) {
+        let now = Pressure::read(&self.root_dir, &self.thresholds);
+        self.pressure.send_if_modified(|before| {
+            *before = now;
+            now != Pressure::default()
+        });
     }
 
     /// Makes the Node, or takes over the one that is there; tries until it succeeds.
@@ -168,7 +210,7 @@ impl Reporter {
 
     async fn report_on(&mut self, node: &Node) {
         let now = self.clock.now();
-        let pressure = Pressure::read(&self.root_dir);
+        let pressure = Pressure::read(&self.root_dir, &self.thresholds);
         let fault = self.fault.borrow_and_update().clone();
         let mut status = status::compute(&node.status, &self.facts, &pressure, fault.as_deref(), now);
         let due = until(self.reported_at, now) >= REPORT;
@@ -204,7 +246,7 @@ impl Reporter {
         node.metadata.name.clone_from(&self.facts.name);
         node.metadata.labels.clone_from(&self.facts.labels);
         let now = self.clock.now();
-        let pressure = Pressure::read(&self.root_dir);
+        let pressure = Pressure::read(&self.root_dir, &self.thresholds);
         let fault = self.fault.borrow().clone();
         node.status = status::compute(&node.status, &self.facts, &pressure, fault.as_deref(), now);
         status::stamp(&mut node.status, now);
@@ -212,7 +254,7 @@ impl Reporter {
     }
 
     /// How events name the node: by name where others have a uid, as Kubernetes does.
-    fn about_node(&self) -> ObjectReference {
+    pub(crate) fn about_node(&self) -> ObjectReference {
         let mut node = Node::default();
         node.metadata.name.clone_from(&self.facts.name);
         node.metadata.uid.clone_from(&self.facts.name);

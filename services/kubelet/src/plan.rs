@@ -9,12 +9,17 @@ mod ending;
 mod garbage;
 mod history;
 mod memory;
+mod probe;
 mod restart;
 mod running;
+mod stop;
 
 pub use self::assess::{Assessed, Assessment, Next};
 pub use self::history::{History, Past};
 pub use self::memory::{Crash, Memory, Rejection, Setback, SetbackKind, VolumeState};
+pub use self::probe::{Health, ProbeKind, Track};
+
+pub(crate) use self::restart::wanted as is_restarted;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -91,6 +96,33 @@ pub enum Action {
         /// How long it will wait after its next end; absent if this start is not for a crash.
         next_delay: Option<Duration>,
     },
+    /// Run the postStart hook of a container that was just started.
+    PostStart {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+    },
+    /// Do a check.
+    Probe {
+        /// The container's id.
+        id: String,
+        /// Its name.
+        container: String,
+        /// Which of its probes.
+        kind: ProbeKind,
+    },
+    /// Run the preStop hook of a container that is to be stopped.
+    PreStop {
+        /// Its id.
+        id: String,
+        /// Its name.
+        container: String,
+        /// When the hook is over, whether it has ended or not.
+        deadline: Timestamp,
+        /// Why the container is stopped, for the event.
+        reason: StopReason,
+    },
     /// Stop a container.
     Stop {
         /// Its id.
@@ -122,6 +154,12 @@ pub enum Key {
     Infra,
     /// Bringing up the container of this name.
     Container(String),
+    /// The postStart hook of the container of this id.
+    PostStart(String),
+    /// A probe of the container of this id.
+    Probe(String, ProbeKind),
+    /// The preStop hook of the container of this id.
+    PreStop(String),
     /// Ending the container of this id.
     Instance(String),
     /// The deletion in api.
@@ -135,6 +173,10 @@ pub enum StopReason {
     PodEnds,
     /// Its definition changed.
     SpecChanged,
+    /// Its probe of this kind failed for good.
+    Unhealthy(ProbeKind),
+    /// Its postStart hook failed.
+    PostStartFailed,
     /// The infra container it belongs to is gone.
     InfraLost,
 }
@@ -148,15 +190,16 @@ pub fn plan(input: &Input<'_>) -> Plan {
         return ending::plan(input, None);
     };
     let assessment = Assessment::new(pod, input);
-    let status = status::compute(pod, input, &assessment);
+    let status::Computed { status, over } = status::compute(pod, input, &assessment);
     let ends = input.gone || pod.metadata.deletion_timestamp.is_some();
     let mut plan = if ends {
         ending::plan(input, Some(&status))
-    } else if status::is_terminal(&status.phase) {
+    } else if over {
         ending::wind_down(input)
     } else {
         running::plan(pod, input, &assessment)
     };
+    plan.probes(input, &assessment, ends || over);
     plan.wake(assessment.wake_at);
     plan.wake(status::deadline(pod, &status).filter(|at| !ends && *at > input.now));
     plan.status = Some(status);
@@ -170,6 +213,19 @@ impl Plan {
     fn wake(&mut self, at: Option<Timestamp>) {
         self.wake_at = [self.wake_at, at].into_iter().flatten().min();
     }
+
+    /// Adds the probes that are due, and gives up those that nobody waits for.
+    fn probes(&mut self, input: &Input<'_>, assessment: &Assessment<'_>, ends: bool) {
+        self.cancel.extend(probe::useless(input, ends));
+        for assessed in assessment.containers() {
+            let (Past::Running(instance), Some(health)) = (assessed.history.past(), assessed.health) else {
+                continue;
+            };
+            let (due, wake_at) = probe::due(assessed.spec, instance, health, ends, input);
+            self.actions.extend(due);
+            self.wake(wake_at);
+        }
+    }
 }
 
 // === impl Action ===
@@ -181,9 +237,17 @@ impl Action {
             Self::MountVolumes | Self::Teardown => Key::Volumes,
             Self::StartInfra { .. } => Key::Infra,
             Self::GetImage { container } | Self::Start { container, .. } => Key::Container(container.clone()),
+            Self::PostStart { id, .. } => Key::PostStart(id.clone()),
+            Self::Probe { id, kind, .. } => Key::Probe(id.clone(), *kind),
+            Self::PreStop { id, .. } => Key::PreStop(id.clone()),
             Self::Stop { id, .. } | Self::Remove { id } => Key::Instance(id.clone()),
             Self::ConfirmDeletion => Key::Deletion,
         }
+    }
+
+    /// Whether it only looks.
+    pub fn is_probe(&self) -> bool {
+        matches!(self, Self::Probe { .. })
     }
 
     /// Whether it may leave a new container behind.
@@ -203,21 +267,6 @@ impl Input<'_> {
     /// Whether a container may come into being at any moment.
     fn starting(&self) -> bool {
         self.in_flight.values().any(Action::starts_container)
-    }
-
-    /// A stop of `container`, unless one is under way that will not take longer.
-    fn stop(&self, container: &ObservedContainer, deadline: Timestamp, reason: StopReason) -> Option<Action> {
-        let deadline = deadline.max(self.now);
-        match self.in_flight.get(&Key::Instance(container.id.clone())) {
-            Some(Action::Stop { deadline: earlier, .. }) if *earlier <= deadline => None,
-            Some(Action::Remove { .. }) => None,
-            _ => Some(Action::Stop {
-                id: container.id.clone(),
-                container: container.identity.container.clone(),
-                deadline,
-                reason,
-            }),
-        }
     }
 
     /// A removal of `container`, unless something is already done to it.

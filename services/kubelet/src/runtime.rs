@@ -4,18 +4,24 @@
 //! its [`Identity`] (as labels), and a kubelet that starts anew learns all it needs from [`Runtime::list`]. A runtime
 //! value belongs to one cluster and one node; it shows and touches only containers that are labelled with both.
 
+mod credentials;
 mod error;
 mod observed;
 mod spec;
+mod streams;
+mod usage;
 
+pub use self::credentials::Credentials;
 pub use self::error::{ImageError, RuntimeError};
 pub use self::observed::{
     ContainerState, Exit, Identity, ImageStatus, ObservedContainer, PodRef, Role, RuntimeEvent, RuntimeInfo,
 };
 pub use self::spec::{
-    ContainerSpec, Dns, Infra, LogLimits, Mount, MountSource, PodNetwork, PortMapping, Process, Resources,
-    Security,
+    ContainerSpec, Dns, Infra, LogLimits, Mount, MountSource, PodNetwork, PortMapping, Process, Propagation,
+    Resources, Seccomp, Security,
 };
+pub use self::streams::{Connection, Control, Output, Ran, RunError, Session, Streams, Wanted, run};
+pub use self::usage::{Holdings, Image, Interface, Measurement, Memory};
 
 use std::time::Duration;
 
@@ -26,8 +32,8 @@ use jiff::Timestamp;
 
 /// A container runtime, as one node of one cluster sees it.
 ///
-/// Every call may be made at any time and from several tasks; those about one container come one after the other.
-pub trait Runtime: Send + Sync + 'static {
+/// Every call may be made at any time and from several tasks; those about one container's life come one after the other.
+pub trait Runtime: Streams + Holdings {
     /// Name and version, for the node's status. Fails if the runtime does not answer.
     fn info(&self) -> BoxFuture<'_, Result<RuntimeInfo, RuntimeError>>;
 
@@ -41,8 +47,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// missed. Ends after an error; the caller subscribes again and lists.
     fn events(&self) -> BoxStream<'static, Result<RuntimeEvent, RuntimeError>>;
 
-    /// Looks up an image; with `pull`, fetches it from its registry first, present or not. Policy is the caller's.
-    fn image<'a>(&'a self, image: &'a str, pull: bool) -> BoxFuture<'a, Result<ImageStatus, ImageError>>;
+    /// Looks up an image; with `pull`, fetches it from its registry first, present or not, with the first of these
+    /// credentials that the registry accepts, or as nobody if there are none. Policy is the caller's.
+    fn image<'a>(
+        &'a self,
+        image: &'a str,
+        pull: Option<&'a [Credentials]>,
+    ) -> BoxFuture<'a, Result<ImageStatus, ImageError>>;
 
     /// Creates a container and starts it. If it was created but could not start, it is left behind as
     /// [`ContainerState::Exited`], to be seen by `list`, and the error says why.
@@ -70,4 +81,15 @@ pub struct LogOptions {
     pub since: Option<Timestamp>,
     /// Begin every line with the time (RFC 3339, nanoseconds) at which it was written.
     pub timestamps: bool,
+    /// Only what was written to one of the outputs; both if absent. A container with a terminal has but one, the first.
+    pub only: Option<LogStream>,
+}
+
+/// One of a container's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
 }

@@ -14,25 +14,39 @@ use keelson_proto::core::{HostIp, Pod, PodIp, PodStatus};
 use keelson_proto::meta::Time;
 
 use crate::clock::later;
-use crate::plan::{Assessment, Input, Rejection};
+use crate::plan::{Action, Assessment, Input, Rejection};
+use crate::runtime::{ContainerState, ObservedContainer, Role};
 
 /// Reason of a pod whose activeDeadlineSeconds are over.
 const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
 
+/// What there is to say of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Computed {
+    /// Its status.
+    pub status: PodStatus,
+    /// It has ended for good, or is to: whatever of it still runs is stopped. Its phase says so when nothing runs any more,
+    /// since what it has taken of the node is free only then.
+    pub over: bool,
+}
+
 /// The status of `pod` now. What the kubelet does not decide (quality of service, conditions of others) stays.
-pub fn compute(pod: &Pod, input: &Input<'_>, assessment: &Assessment<'_>) -> PodStatus {
+pub fn compute(pod: &Pod, input: &Input<'_>, assessment: &Assessment<'_>) -> Computed {
     let mut status = pod.status.clone();
     if let Some(rejection) = &input.memory.rejection {
         reject(&mut status, rejection, input);
-        return status;
+        return Computed { status, over: true };
     }
     status.start_time.get_or_insert_with(|| input.now.into());
     addresses(pod, &mut status, input, assessment);
-    status.init_container_statuses = container::statuses(pod, input, assessment, &assessment.init);
-    status.container_statuses = container::statuses(pod, input, assessment, &assessment.apps);
-    settle_phase(pod, &mut status, input, assessment);
-    condition::update(pod, &mut status, assessment, input.now);
-    status
+    let doom = doom(pod, &status, input);
+    let ends = input.gone || pod.metadata.deletion_timestamp.is_some() || doom.is_some();
+    let context = container::Context { pod, input, assessment, ends };
+    status.init_container_statuses = context.statuses(&assessment.init);
+    status.container_statuses = context.statuses(&assessment.apps);
+    let over = settle_phase(pod, &mut status, input, assessment, doom.as_ref());
+    condition::update(pod, &mut status, assessment, input);
+    Computed { status, over }
 }
 
 /// When the pod's time is over: activeDeadlineSeconds after its start.
@@ -65,16 +79,47 @@ fn addresses(pod: &Pod, status: &mut PodStatus, input: &Input<'_>, assessment: &
     status.pod_ips = own.into_iter().map(|ip| PodIp { ip }).collect();
 }
 
-/// Sets phase and reason; a pod that has ended stays so.
-fn settle_phase(pod: &Pod, status: &mut PodStatus, input: &Input<'_>, assessment: &Assessment<'_>) {
+/// Why a pod has to end although it could go on.
+fn doom(pod: &Pod, status: &PodStatus, input: &Input<'_>) -> Option<Rejection> {
     if is_terminal(&status.phase) {
-        return;
+        return Some(Rejection { reason: status.reason.clone(), message: status.message.clone() });
     }
-    if deadline(pod, status).is_some_and(|at| at <= input.now) {
+    let late = deadline(pod, status).filter(|at| *at <= input.now).map(|_| Rejection {
+        reason: DEADLINE_EXCEEDED.to_owned(),
+        message: "Pod was active on the node longer than the specified deadline".to_owned(),
+    });
+    input.memory.eviction.clone().or(late)
+}
+
+/// Sets phase and reason, and tells whether the pod is over; one that has ended stays so.
+fn settle_phase(
+    pod: &Pod,
+    status: &mut PodStatus,
+    input: &Input<'_>,
+    assessment: &Assessment<'_>,
+    doom: Option<&Rejection>,
+) -> bool {
+    if is_terminal(&status.phase) {
+        return true;
+    }
+    let phase = phase::phase(pod, status, input, assessment);
+    let over = doom.is_some() || is_terminal(phase);
+    if over && is_alive(input) {
+        status.phase = if status.phase == PENDING { PENDING } else { RUNNING }.to_owned();
+        return true;
+    }
+    status.phase = phase.to_owned();
+    if let Some(doom) = doom {
         status.phase = FAILED.to_owned();
-        status.reason = DEADLINE_EXCEEDED.to_owned();
-        status.message = "Pod was active on the node longer than the specified deadline".to_owned();
-        return;
+        status.reason.clone_from(&doom.reason);
+        status.message.clone_from(&doom.message);
     }
-    status.phase = phase::phase(pod, status, input, assessment).to_owned();
+    over
+}
+
+/// Whether any of the pod's own containers runs, or is about to.
+fn is_alive(input: &Input<'_>) -> bool {
+    let runs = |c: &ObservedContainer| matches!(c.state, ContainerState::Running { .. });
+    let starting = input.in_flight.values().any(|action| matches!(action, Action::Start { .. }));
+    starting || input.observed.iter().any(|c| c.identity.role != Role::Infra && runs(c))
 }

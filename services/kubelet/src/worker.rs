@@ -5,9 +5,12 @@
 //! no container is ever there twice.
 
 mod act;
+mod hook;
 mod job;
+mod last_words;
 mod outcome;
 mod report;
+mod start;
 mod traced;
 
 use std::collections::BTreeMap;
@@ -24,8 +27,7 @@ use keelson_base_daemon::admin::Histogram;
 use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::trace::{Cause, Span, TraceContext};
 use keelson_proto::core::{Pod, Service};
-use keelson_proto::resource::Quantity;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use self::outcome::Outcome;
@@ -34,6 +36,8 @@ use crate::clock::{Clock, until};
 use crate::container::DnsConfig;
 use crate::mailbox::{Change, Mailbox, News};
 use crate::meter;
+use crate::node::OwnNode;
+use crate::objects::Referenced;
 use crate::plan::{self, Action, InFlight, Input, Key, Memory, Plan};
 use crate::pods::Pods;
 use crate::runtime::{ContainerState, ObservedContainer, Runtime};
@@ -54,11 +58,14 @@ pub(crate) struct Context {
     /// Times from first sight of a pod to its running.
     pub(crate) starts: Histogram,
     pub(crate) volumes: Volumes,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) allocatable: BTreeMap<String, Quantity>,
+    /// What pods refer to.
+    pub(crate) referenced: Referenced,
+    pub(crate) node: OwnNode,
     pub(crate) host_ips: Vec<IpAddr>,
     pub(crate) dns: DnsConfig,
     pub(crate) infra_image: String,
+    /// Processes that a container may have; 0 is any number.
+    pub(crate) pids: u64,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
 }
@@ -78,8 +85,11 @@ pub(crate) struct Worker {
     context: Arc<Context>,
     mailbox: Arc<Mailbox>,
     view: watch::Sender<Arc<View>>,
-    /// The pod as api has it, the answers to our own writes included.
+    /// The pod as api has it, the answers to our own writes included. A static pod is as its manifest says, with the status
+    /// of its mirror.
     pod: Option<Arc<Pod>>,
+    /// The mirror of a static pod.
+    mirror: Option<Arc<Pod>>,
     gone: bool,
     observed: Vec<ObservedContainer>,
     memory: Memory,
@@ -91,6 +101,8 @@ pub(crate) struct Worker {
     /// Ask the runtime as soon as no start is under way.
     relist: bool,
     relist_at: Option<Timestamp>,
+    /// Who waits for a look and a plan.
+    attended: Vec<oneshot::Sender<()>>,
     /// What the present reaction is one to.
     cause: Option<Cause>,
     /// What was reacted to before, to be linked by what comes late.
@@ -117,6 +129,7 @@ impl Worker {
             mailbox,
             view,
             pod: None,
+            mirror: None,
             gone: false,
             observed: Vec::new(),
             memory: Memory::default(),
@@ -127,6 +140,7 @@ impl Worker {
             report: Report::default(),
             relist: false,
             relist_at: None,
+            attended: Vec::new(),
             cause: None,
             last_cause: None,
             sync: None,
@@ -144,8 +158,10 @@ impl Worker {
             let now = self.context.clock.now();
             let plan = self.plan(now);
             self.publish(&plan);
+            self.tell_attended();
             self.measure(&plan);
             if plan.finished && self.report.is_idle() && pods.finish(&self.uid) {
+                self.context.referenced.forget(&self.uid);
                 return;
             }
             let wake_at = self.wake_at(&plan, now);
@@ -164,12 +180,41 @@ impl Worker {
 
     /// Takes the news out of the mailbox.
     fn hear(&mut self) {
-        let News { pod, gone, rejection, observed, changes, relist, trace } = self.mailbox.take();
+        let News {
+            pod,
+            mirror,
+            eviction,
+            gone,
+            rejection,
+            observed,
+            changes,
+            relist,
+            retry,
+            refresh,
+            hurry,
+            attended,
+            trace,
+        } = self.mailbox.take();
         if let Some(pod) = pod {
             if self.pod.is_none() && meter::is_new(&pod) {
                 self.starting_since = Some(Instant::now());
             }
+            self.follow(&pod);
             self.pod = Some(newer(self.pod.take(), pod));
+        }
+        hurry.iter().for_each(|name| self.memory.forgive(name));
+        self.attended.extend(attended);
+        if let Some(mirror) = mirror {
+            self.take_mirror(mirror);
+        }
+        if eviction.is_some() && self.memory.eviction.is_none() {
+            self.memory.eviction = eviction;
+        }
+        if retry {
+            self.memory.retry_references();
+        }
+        if refresh {
+            self.memory.refresh(Some(self.context.clock.now()));
         }
         if gone && !self.gone {
             self.gone = true;
@@ -184,6 +229,15 @@ impl Worker {
         self.relist |= relist || changes.iter().any(|(id, change)| !self.knows(id, *change));
         if let Some(trace) = trace {
             self.because(trace);
+        }
+    }
+
+    /// Follows what the pod refers to. Its volumes may show the pod's own metadata, which can change as well.
+    fn follow(&mut self, pod: &Pod) {
+        self.context.referenced.follow(pod, &self.mailbox);
+        let told = |pod: &Pod| (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+        if self.pod.as_ref().is_some_and(|before| told(before) != told(pod)) {
+            self.memory.refresh(Some(self.context.clock.now()));
         }
     }
 
@@ -240,12 +294,13 @@ impl Worker {
                 };
                 ended.into_iter().map(message).collect::<Vec<_>>()
             };
-            if let Ok(messages) = tokio::task::spawn_blocking(read).await {
+            if let Ok(mut messages) = tokio::task::spawn_blocking(read).await {
+                let silent = last_words::silent(self.pod.as_deref(), &self.observed, &messages);
+                last_words::fall_back(self.context.runtime.clone(), silent, &mut messages).await;
                 self.memory.messages.extend(messages);
             }
         }
-        let observed = &self.observed;
-        self.memory.messages.retain(|id, _| observed.iter().any(|container| container.id == *id));
+        self.memory.keep(&self.observed);
     }
 
     /// Decides; nothing while the runtime has not told what there is.
@@ -269,6 +324,16 @@ impl Worker {
     fn wake_at(&self, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
         let times = [plan.wake_at, self.relist_at, self.report.retry_at()];
         times.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// Tells those who waited for a look that it was had.
+    fn tell_attended(&mut self) {
+        if !self.relist {
+            for waiting in self.attended.drain(..) {
+                // He may have gone.
+                let _ = waiting.send(());
+            }
+        }
     }
 
     /// Notes how long the pod took to start, once it has.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
@@ -29,6 +30,7 @@ const REMOVALS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Docker {
     client: Client,
+    socket: PathBuf,
 }
 
 // === impl Docker ===
@@ -49,7 +51,7 @@ impl Docker {
         let client = Client::connect_with_unix(path, CONNECT_TIMEOUT.as_secs(), API_DEFAULT_VERSION)
             .map_err(|cause| unreachable(in_words(&cause)))?;
         let client = client.negotiate_version().await.map_err(|cause| unreachable(in_words(&cause)))?;
-        Ok(Docker { client: client.with_timeout(CALL_TIMEOUT) })
+        Ok(Docker { client: client.with_timeout(CALL_TIMEOUT), socket: PathBuf::from(path) })
     }
 
     /// The runtime of one node of one cluster.
@@ -117,6 +119,11 @@ impl Docker {
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The socket that the engine listens on.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Removes a container in whatever state, with its anonymous volumes. Gone, or going, is a success.

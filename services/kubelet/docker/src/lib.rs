@@ -8,6 +8,7 @@
 
 mod docker;
 mod error;
+mod hijack;
 mod image;
 mod labels;
 mod reference;

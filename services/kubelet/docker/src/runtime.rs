@@ -1,11 +1,17 @@
 //! One node's containers in Docker: the kubelet's [`Runtime`].
 
+mod attach;
+mod connect;
 mod create;
 mod events;
+mod exec;
+mod holdings;
 mod logs;
 mod observe;
 mod oom;
+mod process;
 mod pull;
+mod session;
 mod start;
 
 #[cfg(test)]
@@ -22,8 +28,9 @@ use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use keelson_base_daemon::trace::{self, SpanKind};
 use keelson_kubelet::runtime::{
-    ContainerSpec, ImageError, ImageStatus, LogOptions, ObservedContainer, Runtime, RuntimeError,
-    RuntimeEvent, RuntimeInfo,
+    Connection, ContainerSpec, Credentials, Holdings, Image, ImageError, ImageStatus, LogOptions,
+    Measurement, ObservedContainer, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, Session, Streams,
+    Wanted,
 };
 
 use crate::Docker;
@@ -121,7 +128,11 @@ impl Runtime for DockerRuntime {
         events::subscribe(self.client().clone(), self.filters(None))
     }
 
-    fn image<'a>(&'a self, image: &'a str, pull: bool) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
+    fn image<'a>(
+        &'a self,
+        image: &'a str,
+        pull: Option<&'a [Credentials]>,
+    ) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
         pull::image(self.client(), image, pull).boxed()
     }
 
@@ -139,5 +150,42 @@ impl Runtime for DockerRuntime {
 
     fn logs(&self, id: &str, options: LogOptions) -> BoxStream<'static, Result<Bytes, RuntimeError>> {
         logs::read(self.client(), id, options)
+    }
+}
+
+impl Streams for DockerRuntime {
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        wanted: Wanted,
+    ) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        self.exec_in(id, command, wanted).boxed()
+    }
+
+    fn attach<'a>(&'a self, id: &'a str, wanted: Wanted) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        self.attach_to(id, wanted).boxed()
+    }
+
+    fn connect<'a>(
+        &'a self,
+        id: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, RuntimeError>> {
+        self.connect_to(id, port).boxed()
+    }
+}
+
+impl Holdings for DockerRuntime {
+    fn measure<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Measurement, RuntimeError>> {
+        self.measure_container(id).boxed()
+    }
+
+    fn images(&self) -> BoxFuture<'_, Result<Vec<Image>, RuntimeError>> {
+        self.list_images().boxed()
+    }
+
+    fn remove_image<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        self.forget_image(id).boxed()
     }
 }

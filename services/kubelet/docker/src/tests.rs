@@ -5,6 +5,7 @@ mod images;
 mod lifecycle;
 mod logs;
 mod program;
+mod streams;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;

@@ -21,7 +21,7 @@ pub(super) fn infra() -> Resources {
 }
 
 /// An app container's.
-pub(super) fn app(pod: &Pod, container: &Container, node_memory: i64) -> Resources {
+pub(super) fn app(pod: &Pod, container: &Container, node_memory: i64, pids: u64) -> Resources {
     let (requests, limits) = (&container.resources.requests, &container.resources.limits);
     let positive = |amount: i64| u64::try_from(amount).unwrap_or(0);
     let cpu_limit = positive(Quantity::of(limits, "cpu").milli());
@@ -34,6 +34,7 @@ pub(super) fn app(pod: &Pod, container: &Container, node_memory: i64) -> Resourc
         cpu_shares: (cpu.saturating_mul(1024) / 1000).clamp(MIN_SHARES, 262_144),
         cpu_quota: if cpu_limit == 0 { 0 } else { cpu_limit.saturating_mul(100).max(MIN_QUOTA) },
         memory: positive(Quantity::of(limits, "memory").value()),
+        pids,
         oom_score_adj: score(pod, container, node_memory),
     }
 }

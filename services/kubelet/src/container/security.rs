@@ -1,8 +1,8 @@
 //! What a container may do: its own security context over its pod's.
 
-use keelson_proto::core::{Container, Pod};
+use keelson_proto::core::{AppArmorProfile, Container, Pod, SeLinuxOptions, SeccompProfile};
 
-use crate::runtime::Security;
+use crate::runtime::{Seccomp, Security};
 
 /// A container must not run as root, and would, or might.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,49 @@ pub(super) fn security(pod: &Pod, container: &Container, image_user: &str) -> Re
         drop_capabilities: capabilities.drop,
         read_only_root: own.read_only_root_filesystem.unwrap_or(false),
         no_new_privileges: own.allow_privilege_escalation == Some(false),
+        seccomp: Seccomp::default(),
+        selinux: own.se_linux_options.or(shared.se_linux_options).map(label).unwrap_or_default(),
+        apparmor: own.app_armor_profile.or(shared.app_armor_profile).and_then(apparmor),
+        unmasked_proc: own.proc_mount.as_deref() == Some("Unmasked"),
     })
+}
+
+/// Which seccomp profile a container asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeccompWish<'a> {
+    /// The runtime's own, also if nothing is said.
+    RuntimeDefault,
+    /// None.
+    Unconfined,
+    /// A file of the node, by its path below the directory of profiles.
+    Localhost(&'a str),
+}
+
+/// The seccomp profile that `container` asks for.
+pub fn seccomp<'a>(pod: &'a Pod, container: &'a Container) -> SeccompWish<'a> {
+    let shared = pod.spec.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+    let own = container.security_context.as_ref().and_then(|context| context.seccomp_profile.as_ref());
+    match own.or(shared) {
+        Some(SeccompProfile { r#type, .. }) if r#type == "Unconfined" => SeccompWish::Unconfined,
+        Some(SeccompProfile { r#type, localhost_profile: Some(path) }) if r#type == "Localhost" => {
+            SeccompWish::Localhost(path)
+        }
+        _ => SeccompWish::RuntimeDefault,
+    }
+}
+
+fn apparmor(profile: AppArmorProfile) -> Option<String> {
+    match profile.r#type.as_str() {
+        "Unconfined" => Some("unconfined".to_owned()),
+        "Localhost" => profile.localhost_profile,
+        _ => None,
+    }
+}
+
+fn label(options: SeLinuxOptions) -> Vec<(&'static str, String)> {
+    let SeLinuxOptions { user, role, r#type, level } = options;
+    let parts = [("user", user), ("role", role), ("type", r#type), ("level", level)];
+    parts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 fn refuse_root(container: &str, user: Option<i64>, image_user: &str) -> Result<(), RootRefused> {

@@ -21,7 +21,7 @@ fn mk_container(name: &str) -> Container {
 }
 
 fn infra_of(pod: &Pod, dns: &DnsConfig) -> Infra {
-    match infra(pod, 3, "", dns).process {
+    match infra(pod, 3, "", dns).unwrap().process {
         Process::Infra(infra) => infra,
         Process::Join { .. } => panic!("an infra container joins nothing"),
     }
@@ -50,7 +50,7 @@ fn identity_says_all_that_a_restarted_kubelet_needs() {
     assert_eq!(identity.pod, PodRef { uid: "u".into(), namespace: "ns".into(), name: "web".into() });
     assert_eq!((identity.container.as_str(), identity.attempt), ("a", 4));
     assert_eq!((identity.hash, identity.grace), (hash(&pod.spec.containers[0]), Duration::from_secs(7)));
-    assert_eq!(infra(&pod, 3, "", &DnsConfig::default()).identity.container, INFRA);
+    assert_eq!(infra(&pod, 3, "", &DnsConfig::default()).unwrap().identity.container, INFRA);
 }
 
 #[test]
@@ -138,6 +138,7 @@ fn resources_table() {
         pairs.iter().map(|(n, q)| ((*n).to_owned(), Quantity { string: (*q).to_owned() })).collect()
     };
     let with = |shares, quota, memory, score| Resources {
+        pids: 0,
         cpu_shares: shares,
         cpu_quota: quota,
         memory,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use keelson_base_model::quantity::Quantity;
-use keelson_proto::core::{Container, ResourceFieldSelector};
+use keelson_proto::core::{Container, Pod, ResourceFieldSelector};
+use keelson_proto::resource;
 
 use super::{Context, EnvError};
 
@@ -37,37 +38,44 @@ fn subscript<'a>(path: &'a str, map: &str) -> Option<&'a str> {
     path.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']")
 }
 
-/// A container's request or limit, in units of the divisor, rounded up. The limit of a container without one is what
-/// the node can give.
+/// A container's request or limit, in units of the divisor.
 pub(super) fn resource(
     variable: &str,
     selector: &ResourceFieldSelector,
     own: &Container,
     context: &Context<'_>,
 ) -> Result<String, EnvError> {
-    let unknown = || EnvError::Resource {
+    let own = Some(own).filter(|_| selector.container_name.is_empty());
+    amount(selector, own, context.pod, context.allocatable).ok_or_else(|| EnvError::Resource {
         variable: variable.to_owned(),
         resource: selector.resource.clone(),
         container: selector.container_name.clone(),
-    };
-    let spec = &context.pod.spec;
-    let mut all = spec.containers.iter().chain(&spec.init_containers);
-    let container = match selector.container_name.as_str() {
-        "" => own,
-        name => all.find(|container| container.name == name).ok_or_else(unknown)?,
-    };
-    let (kind, name) = selector.resource.split_once('.').ok_or_else(unknown)?;
+    })
+}
+
+/// A container's request or limit, in units of the divisor, rounded up; none if there is no such container or resource.
+/// `own` is the container that is meant, unless the selector names one. The limit of a container without one is what the
+/// node can give.
+pub(crate) fn amount(
+    selector: &ResourceFieldSelector,
+    own: Option<&Container>,
+    pod: &Pod,
+    allocatable: &BTreeMap<String, resource::Quantity>,
+) -> Option<String> {
+    let mut all = pod.spec.containers.iter().chain(&pod.spec.init_containers);
+    let container = own.or_else(|| all.find(|container| container.name == selector.container_name))?;
+    let (kind, name) = selector.resource.split_once('.')?;
     let amounts: &BTreeMap<_, _> = match kind {
         "limits" => &container.resources.limits,
         "requests" => &container.resources.requests,
-        _ => return Err(unknown()),
+        _ => return None,
     };
     let amount = match amounts.get(name) {
         Some(amount) => Quantity::from(amount),
-        None if kind == "limits" => Quantity::of(context.allocatable, name),
+        None if kind == "limits" => Quantity::of(allocatable, name),
         None => Quantity::ZERO,
     };
     let divisor = Quantity::parse(&selector.divisor.string).unwrap_or_default().nanos();
     let divisor = if divisor <= 0 { Quantity::from_milli(1000).nanos() } else { divisor };
-    Ok(((amount.nanos().max(0) + divisor - 1) / divisor).to_string())
+    Some(((amount.nanos().max(0) + divisor - 1) / divisor).to_string())
 }

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use keelson_proto::core::{
-    EnvFromSource, ObjectFieldSelector, ResourceFieldSelector, SecretEnvSource, SecretKeySelector,
-    ServicePort,
+    ConfigMap, ConfigMapEnvSource, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector, Secret,
+    SecretEnvSource, ServicePort,
 };
 
 use super::*;
@@ -58,16 +58,45 @@ fn resource(name: &str, container: &str, resource: &str, divisor: &str) -> EnvVa
     EnvVar { name: name.to_owned(), value: String::new(), value_from }
 }
 
+fn mk_objects() -> Objects {
+    let mut map = ConfigMap::default();
+    map.data = [("color", "blue"), ("9lives", "cat")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let mut secret = Secret::default();
+    secret.data.insert("password".to_owned(), b"$(color)".to_vec());
+    secret.data.insert("bad=key".to_owned(), Vec::new());
+    Objects {
+        config_maps: [("m".to_owned(), Arc::new(map))].into(),
+        secrets: [("s".to_owned(), Arc::new(secret))].into(),
+        ..Objects::default()
+    }
+}
+
 fn build_with(
     pod: &Pod,
     services: &[Arc<Service>],
     env: Vec<EnvVar>,
 ) -> Result<Vec<(String, String)>, EnvError> {
+    let container = Container { name: "c".to_owned(), env, ..Container::default() };
+    build_container(pod, services, container).map(|environment| environment.variables)
+}
+
+fn build_container(
+    pod: &Pod,
+    services: &[Arc<Service>],
+    mut container: Container,
+) -> Result<Environment, EnvError> {
     let ips: Vec<IpAddr> = vec!["10.1.2.3".parse().unwrap(), "fd00::3".parse().unwrap()];
     let hosts: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap()];
     let allocatable = quantities(&[("cpu", "4"), ("memory", "8Gi")]);
-    let context = Context { pod, services, pod_ips: &ips, host_ips: &hosts, allocatable: &allocatable };
-    let mut container = Container { name: "c".to_owned(), env, ..Container::default() };
+    let objects = mk_objects();
+    let context = Context {
+        pod,
+        services,
+        objects: &objects,
+        pod_ips: &ips,
+        host_ips: &hosts,
+        allocatable: &allocatable,
+    };
     container.resources.requests = quantities(&[("cpu", "250m"), ("memory", "100Mi")]);
     container.resources.limits = quantities(&[("memory", "200Mi")]);
     build(&container, &context)
@@ -180,24 +209,86 @@ fn services_become_variables() {
     assert!(env.iter().all(|(name, _)| name.starts_with("KUBERNETES_")), "{env:?}");
 }
 
+fn map_key(variable: &str, name: &str, key: &str, optional: Option<bool>) -> EnvVar {
+    let mut selector = ConfigMapKeySelector { key: key.to_owned(), optional, ..Default::default() };
+    selector.local_object_reference.name = name.to_owned();
+    let value_from = Some(EnvVarSource { config_map_key_ref: Some(selector), ..EnvVarSource::default() });
+    EnvVar { name: variable.to_owned(), value: String::new(), value_from }
+}
+
+fn secret_key(variable: &str, name: &str, key: &str, optional: Option<bool>) -> EnvVar {
+    let mut selector = SecretKeySelector { key: key.to_owned(), optional, ..Default::default() };
+    selector.local_object_reference.name = name.to_owned();
+    let value_from = Some(EnvVarSource { secret_key_ref: Some(selector), ..EnvVarSource::default() });
+    EnvVar { name: variable.to_owned(), value: String::new(), value_from }
+}
+
+fn from_map(prefix: &str, name: &str, optional: Option<bool>) -> EnvFromSource {
+    let mut source = ConfigMapEnvSource { optional, ..Default::default() };
+    source.local_object_reference.name = name.to_owned();
+    EnvFromSource { prefix: prefix.to_owned(), config_map_ref: Some(source), secret_ref: None }
+}
+
+fn from_secret(prefix: &str, name: &str) -> EnvFromSource {
+    let mut source = SecretEnvSource::default();
+    source.local_object_reference.name = name.to_owned();
+    EnvFromSource { prefix: prefix.to_owned(), config_map_ref: None, secret_ref: Some(source) }
+}
+
 #[test]
-fn what_cannot_be_read_is_an_error_unless_optional() {
-    let secret = |optional| {
-        let key = SecretKeySelector { optional, ..SecretKeySelector::default() };
-        let value_from = Some(EnvVarSource { secret_key_ref: Some(key), ..EnvVarSource::default() });
-        EnvVar { name: "S".to_owned(), value: String::new(), value_from }
+fn entries_of_config_maps_and_secrets_are_values_as_they_are() {
+    assert_eq!(one(map_key("X", "m", "color", None)).as_deref(), Ok("blue"));
+    assert_eq!(one(secret_key("X", "s", "password", None)).as_deref(), Ok("$(color)"), "never expanded");
+}
+
+#[test]
+fn what_is_missing_is_an_error_in_kubernetes_words_unless_optional() {
+    let table = [
+        (map_key("X", "none", "color", None), "configmap \"none\" not found"),
+        (map_key("X", "m", "none", None), "couldn't find key none in ConfigMap shop/m"),
+        (map_key("X", "m", "none", Some(false)), "couldn't find key none in ConfigMap shop/m"),
+        (secret_key("X", "none", "password", None), "secret \"none\" not found"),
+        (secret_key("X", "s", "none", None), "couldn't find key none in Secret shop/s"),
+    ];
+    for (variable, expected) in table {
+        assert_eq!(one(variable).unwrap_err().to_string(), expected);
+    }
+    for variable in [
+        map_key("X", "none", "color", Some(true)),
+        map_key("X", "m", "none", Some(true)),
+        secret_key("X", "none", "x", Some(true)),
+        secret_key("X", "s", "none", Some(true)),
+    ] {
+        assert_eq!(build_with(&mk_pod(), &[], vec![variable]), Ok(Vec::new()));
+    }
+}
+
+#[test]
+fn whole_objects_come_between_services_and_the_containers_own() {
+    let container = Container {
+        env_from: vec![
+            from_map("", "m", None),
+            from_map("P_", "m", None),
+            from_secret("", "s"),
+            from_map("", "none", Some(true)),
+        ],
+        env: vec![literal("color", "red and $(color)"), literal("SEEN", "$(P_color)")],
+        ..Container::default()
     };
-    let refused = EnvError::Unsupported { variable: "S".to_owned(), source_kind: "secretKeyRef" };
-    assert_eq!(build_with(&mk_pod(), &[], vec![secret(None)]), Err(refused));
-    assert_eq!(build_with(&mk_pod(), &[], vec![secret(Some(true))]), Ok(Vec::new()));
-    let from = |optional| EnvFromSource {
-        secret_ref: Some(SecretEnvSource { optional, ..SecretEnvSource::default() }),
-        ..EnvFromSource::default()
-    };
-    let pod = mk_pod();
-    let context =
-        Context { pod: &pod, services: &[], pod_ips: &[], host_ips: &[], allocatable: &BTreeMap::new() };
-    let container = |from| Container { env_from: vec![from], ..Container::default() };
-    assert!(build(&container(from(None)), &context).is_err());
-    assert_eq!(build(&container(from(Some(true))), &context), Ok(Vec::new()));
+    let environment = build_container(&mk_pod(), &[], container).unwrap();
+    let pairs: Vec<_> = environment.variables.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let expected = [
+        ("9lives", "cat"),
+        ("P_9lives", "cat"),
+        ("P_color", "blue"),
+        ("password", "$(color)"),
+        ("color", "red and blue"),
+        ("SEEN", "blue"),
+    ];
+    assert_eq!(pairs, expected);
+    let skipped = Skipped { kind: "secret", name: "s".to_owned(), keys: vec!["bad=key".to_owned()] };
+    assert_eq!(environment.skipped, [skipped], "the others are taken");
+    let missing = Container { env_from: vec![from_map("", "none", None)], ..Container::default() };
+    let error = build_container(&mk_pod(), &[], missing).unwrap_err();
+    assert_eq!(error.to_string(), "configmap \"none\" not found");
 }

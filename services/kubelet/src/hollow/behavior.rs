@@ -19,7 +19,11 @@ impl Behavior {
     /// Reads it from the command's first word, or from the image's last component.
     pub(super) fn of(spec: &ContainerSpec) -> Self {
         let image = spec.image.rsplit('/').next().unwrap_or_default();
-        let word = spec.command.first().map_or(image, String::as_str);
+        Self::of_word(spec.command.first().map_or(image, String::as_str))
+    }
+
+    /// What this word tells a container or a command to do.
+    pub(super) fn of_word(word: &str) -> Self {
         let mut parts = word.split(':');
         match parts.next() {
             Some("exit") => {

@@ -13,7 +13,7 @@ fn mk_runtime(addresses: u32) -> HollowRuntime {
 fn infra(uid: &str) -> ContainerSpec {
     let mut pod = Pod::default();
     pod.metadata.uid = uid.to_owned();
-    container::infra(&pod, 0, "", &container::DnsConfig::default())
+    container::infra(&pod, 0, "", &container::DnsConfig::default()).unwrap()
 }
 
 fn app(uid: &str, image: &str, infra: &str) -> ContainerSpec {

@@ -1,8 +1,14 @@
 //! A whole kubelet against an api in memory and a runtime that runs nothing. Time is tokio's, paused.
 
 mod faults;
+mod http;
 mod node;
 mod pods;
+mod probes;
+mod references;
+mod static_pods;
+mod streams;
+mod verbs;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +36,8 @@ struct TestNode {
     tasks: Tasks,
     kubelet: Option<Kubelet>,
     max_pods: u32,
+    /// Where static pods come from.
+    manifests: Option<std::path::PathBuf>,
     root: TempDir,
     /// Keeps the hollow runtime's tasks, which outlive kubelets.
     _machine: Tasks,
@@ -55,6 +63,7 @@ impl TestNode {
             tasks: Tasks::new(),
             kubelet: None,
             max_pods: 110,
+            manifests: None,
             root: TempDir::new().unwrap(),
             _machine: machine,
         }
@@ -66,6 +75,7 @@ impl TestNode {
         let config = Config {
             node_ips: vec!["192.0.2.1".parse().unwrap()],
             max_pods: self.max_pods,
+            static_pods: crate::StaticSources { path: self.manifests.clone(), ..Default::default() },
             clock: self.clock.clone(),
             ..Config::new("n1", self.root.path())
         };

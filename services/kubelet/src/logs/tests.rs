@@ -114,7 +114,15 @@ fn how_much_of_it_is_meant() {
     assert!(with(|o| o.tail_lines = Some(-1)).is_err());
     assert!(with(|o| o.limit_bytes = Some(0)).is_err());
     assert!(with(|o| o.since_seconds = Some(0)).is_err());
-    assert!(with(|o| o.stream = Some("Stderr".to_owned())).is_err());
+    assert_eq!(with(|o| o.stream = Some("All".to_owned())).unwrap().options.only, None);
+    let stderr = with(|o| o.stream = Some("Stderr".to_owned())).unwrap();
+    assert_eq!(stderr.options.only, Some(LogStream::Stderr));
+    assert!(with(|o| o.stream = Some("Stdin".to_owned())).is_err());
+    let tail_of_one = with(|o| {
+        o.stream = Some("Stderr".to_owned());
+        o.tail_lines = Some(1);
+    });
+    assert!(tail_of_one.is_err(), "lines are counted over both");
     let both = with(|o| {
         o.since_seconds = Some(1);
         o.since_time = Some(keelson_proto::meta::Time::default());

@@ -8,15 +8,6 @@ use keelson_base_model::quantity::{Format, Quantity};
 use keelson_proto::resource;
 use nix::sys::statvfs::statvfs;
 
-/// Below this much free memory the node is under pressure (Kubernetes' value, 100 MiB).
-const MEMORY_LOW: u64 = 100 << 20;
-
-/// Below this part of free disk the node is under pressure: a tenth (Kubernetes' value).
-const DISK_LOW: u64 = 10;
-
-/// Above this part of the possible processes the node is under pressure: nine tenths.
-const PIDS_HIGH: u64 = 90;
-
 /// What this machine is and has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Machine {
@@ -30,14 +21,6 @@ pub(crate) struct Machine {
     pub(crate) boot_id: String,
     pub(crate) kernel: String,
     pub(crate) os_image: String,
-}
-
-/// What the machine is short of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pressure {
-    pub(crate) memory: bool,
-    pub(crate) disk: bool,
-    pub(crate) pids: bool,
 }
 
 // === impl Machine ===
@@ -74,23 +57,6 @@ impl Machine {
     }
 }
 
-// === impl Pressure ===
-
-impl Pressure {
-    /// Looks at the machine now.
-    pub(super) fn read(root_dir: &Path) -> Self {
-        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let free = meminfo(&text("/proc/meminfo"), "MemAvailable");
-        let limit = text("/proc/sys/kernel/pid_max").trim().parse::<u64>().ok();
-        let pids = processes(&text("/proc/loadavg")).zip(limit);
-        Self {
-            memory: free.is_some_and(|free| free < MEMORY_LOW),
-            disk: disk(root_dir).is_some_and(|(total, free)| free < total / DISK_LOW),
-            pids: pids.is_some_and(|(count, limit)| count * 100 > limit * PIDS_HIGH),
-        }
-    }
-}
-
 /// The architecture as images and nodes name it.
 pub(super) fn architecture() -> &'static str {
     match std::env::consts::ARCH {
@@ -111,18 +77,18 @@ fn cpus(cpuinfo: &str) -> u64 {
 }
 
 /// A line of /proc/meminfo, in bytes.
-fn meminfo(text: &str, name: &str) -> Option<u64> {
+pub(super) fn meminfo(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The number of processes and threads: /proc/loadavg's fourth field, after the slash.
-fn processes(loadavg: &str) -> Option<u64> {
+pub(super) fn processes(loadavg: &str) -> Option<u64> {
     loadavg.split(' ').nth(3)?.split_once('/')?.1.parse().ok()
 }
 
 /// Size and free space of the disk that holds `path`, or where it will be, in bytes.
-fn disk(path: &Path) -> Option<(u64, u64)> {
+pub(crate) fn disk(path: &Path) -> Option<(u64, u64)> {
     let stat = path.ancestors().find_map(|path| statvfs(path).ok())?;
     let unit = stat.fragment_size();
     Some((stat.blocks().saturating_mul(unit), stat.blocks_available().saturating_mul(unit)))

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use keelson_proto::core::{DaemonEndpoint, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
 
 use super::Facts;
-use super::machine::{Pressure, architecture};
+use super::machine::architecture;
+use super::pressure::Pressure;
 
 /// The Kubernetes version that Keelson reports everywhere.
 const VERSION: &str = "v1.33.0";
@@ -76,19 +77,19 @@ fn conditions(pressure: &Pressure, fault: Option<&str>) -> Vec<NodeCondition> {
     vec![
         short(
             "MemoryPressure",
-            pressure.memory,
+            pressure.memory.is_some(),
             ["KubeletHasInsufficientMemory", "KubeletHasSufficientMemory"],
             ["kubelet has insufficient memory available", "kubelet has sufficient memory available"],
         ),
         short(
             "DiskPressure",
-            pressure.disk,
+            pressure.disk.is_some(),
             ["KubeletHasDiskPressure", "KubeletHasNoDiskPressure"],
             ["kubelet has disk pressure", "kubelet has no disk pressure"],
         ),
         short(
             "PIDPressure",
-            pressure.pids,
+            pressure.pids.is_some(),
             ["KubeletHasInsufficientPID", "KubeletHasSufficientPID"],
             ["kubelet has insufficient PID available", "kubelet has sufficient PID available"],
         ),
@@ -102,7 +103,7 @@ fn addresses(facts: &Facts) -> Vec<NodeAddress> {
     ips.chain([address("Hostname", facts.name.clone())]).collect()
 }
 
-fn info(facts: &Facts) -> NodeSystemInfo {
+pub(crate) fn info(facts: &Facts) -> NodeSystemInfo {
     let (machine, runtime) = (&facts.machine, &facts.runtime);
     NodeSystemInfo {
         machine_id: machine.machine_id.clone(),
@@ -123,7 +124,7 @@ fn info(facts: &Facts) -> NodeSystemInfo {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::node::Machine;
+    use crate::node::{Machine, Shortage};
     use crate::runtime::RuntimeInfo;
 
     fn at(second: i64) -> Timestamp {
@@ -187,7 +188,7 @@ mod tests {
         let mut before = compute(&NodeStatus::default(), &facts, &Pressure::default(), None, at(5));
         before.conditions[3].status = "Unknown".to_owned();
         before.conditions.push(NodeCondition { r#type: "Route".to_owned(), ..NodeCondition::default() });
-        let pressure = Pressure { memory: true, ..Pressure::default() };
+        let pressure = Pressure { memory: Some(Shortage::default()), ..Pressure::default() };
         let after = compute(&before, &facts, &pressure, None, at(50));
         assert_eq!(after.conditions[4].r#type, "Route");
         assert_eq!(condition(&after, "Ready").status, "True");

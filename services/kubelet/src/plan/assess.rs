@@ -7,9 +7,10 @@ use keelson_proto::core::{Container, ContainerStatus, Pod};
 
 use super::history::{History, Past};
 use super::memory::Setback;
-use super::{INFRA, Input, restart};
+use super::probe::{self, Health};
+use super::{INFRA, Input, StopReason, restart};
 use crate::container;
-use crate::runtime::ObservedContainer;
+use crate::runtime::{Exit, ObservedContainer};
 
 /// How long a failed pull is shown as the error itself before it is shown as waiting for the next try.
 const SHOW_ERROR: Duration = Duration::from_secs(2);
@@ -36,6 +37,8 @@ pub struct Assessed<'a> {
     pub history: History<'a>,
     /// What comes next.
     pub next: Next<'a>,
+    /// How far it has come, if it runs.
+    pub health: Option<Health>,
 }
 
 /// What comes next for a container.
@@ -43,8 +46,8 @@ pub struct Assessed<'a> {
 pub enum Next<'a> {
     /// It runs, as it should.
     Keep,
-    /// It runs, but from an old definition.
-    Replace(&'a ObservedContainer),
+    /// It runs, and must not any longer.
+    Kill(&'a ObservedContainer, StopReason),
     /// It starts as soon as all is ready for it.
     Start {
         /// The delay its next end will cost; absent if this start is not the container's fault.
@@ -77,7 +80,11 @@ impl<'a> Assessment<'a> {
                 let history = History::new(&spec.name, false, input.observed, recorded);
                 let (next, wake) = next(pod, spec, init, &history, input);
                 wake_at = [wake_at, wake].into_iter().flatten().min();
-                Assessed { spec, history, next }
+                let health = match history.past() {
+                    Past::Running(it) => Some(probe::health(spec, it, history.recorded(), input)),
+                    _ => None,
+                };
+                Assessed { spec, history, next, health }
             };
             specs.iter().map(one).collect::<Vec<_>>()
         };
@@ -112,10 +119,15 @@ impl<'a> Assessment<'a> {
 // === impl Assessed ===
 
 impl Assessed<'_> {
+    /// Whether, as an init container, it goes on beside the others.
+    pub fn is_sidecar(&self) -> bool {
+        self.spec.restart_policy.as_deref() == Some("Always")
+    }
+
     /// Whether, as an init container, it lets the next one begin.
     pub fn is_initialized(&self) -> bool {
         match self.history.past() {
-            Past::Running(_) => self.spec.restart_policy.as_deref() == Some("Always"),
+            Past::Running(_) => self.is_sidecar() && self.health >= Some(Health::Unready),
             Past::Exited(_, exit) => exit.code == 0,
             Past::Recorded(terminated) => terminated.exit_code == 0,
             Past::None | Past::Lost => false,
@@ -134,11 +146,15 @@ fn next<'a>(
     let start = |next_delay| held(&spec.name, input).unwrap_or((Next::Start { next_delay }, None));
     match history.past() {
         Past::None => start(None),
-        Past::Running(it) if it.identity.hash != container::hash(spec) => (Next::Replace(it), None),
-        Past::Running(_) => (Next::Keep, None),
+        Past::Running(it) => match fault(spec, it, input) {
+            Some(reason) => (Next::Kill(it, reason), None),
+            None => (Next::Keep, None),
+        },
         // Stopped because it changed; or it ended by itself just then, which comes to the same.
         Past::Exited(it, _) if it.identity.hash != container::hash(spec) => start(None),
-        Past::Exited(_, exit) if !restart::wanted(pod, spec, init, exit.code) => (Next::Done, None),
+        Past::Exited(it, exit) if !restart::wanted(pod, spec, init, code(it, exit, input)) => {
+            (Next::Done, None)
+        }
         Past::Exited(_, exit) => {
             let crash = input.memory.crashes.get(&spec.name);
             let restart = restart::restart(exit, history.restarts(), crash);
@@ -151,6 +167,24 @@ fn next<'a>(
         Past::Lost if pod.spec.restart_policy == "Never" => (Next::Done, None),
         Past::Recorded(_) | Past::Lost => start(None),
     }
+}
+
+/// Why a running container must not run any longer.
+fn fault(spec: &Container, it: &ObservedContainer, input: &Input<'_>) -> Option<StopReason> {
+    if it.identity.hash != container::hash(spec) {
+        return Some(StopReason::SpecChanged);
+    }
+    if input.memory.post_starts.get(&it.id) == Some(&false) {
+        return Some(StopReason::PostStartFailed);
+    }
+    probe::fatal(input, &it.id).map(StopReason::Unhealthy)
+}
+
+/// How a container ended, for the restart policy: one that was killed as broken did not succeed, whatever it says.
+fn code(it: &ObservedContainer, exit: &Exit, input: &Input<'_>) -> i32 {
+    let broken =
+        input.memory.post_starts.get(&it.id) == Some(&false) || probe::fatal(input, &it.id).is_some();
+    if broken && exit.code == 0 { 1 } else { exit.code }
 }
 
 /// Whether a failure holds the container back.

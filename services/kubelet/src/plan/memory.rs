@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::probe::{ProbeKind, Track};
 use crate::clock::later;
-use crate::runtime::ImageStatus;
+use crate::runtime::{ImageStatus, ObservedContainer};
 
 /// First delay after a failure, and the longest (Kubernetes' values).
 pub(super) const FIRST_DELAY: Duration = Duration::from_secs(10);
@@ -20,6 +21,8 @@ pub struct Memory {
     pub rejection: Option<Rejection>,
     /// The pod's volumes.
     pub volumes: VolumeState,
+    /// When volumes that are there are to be made anew: what they are made from has changed, or gets too old.
+    pub refresh_at: Option<Timestamp>,
     /// Images that were got and not yet used, by container name: one image serves one start.
     pub images: BTreeMap<String, ImageStatus>,
     /// What failed last, by container name (the infra container's is `POD`), and for the volumes.
@@ -28,6 +31,16 @@ pub struct Memory {
     pub crashes: BTreeMap<String, Crash>,
     /// Last words of ended containers, by id.
     pub messages: BTreeMap<String, String>,
+    /// What probes have found, by container id.
+    pub probes: BTreeMap<(String, ProbeKind), Track>,
+    /// PostStart hooks that have ended, by container id: whether they succeeded.
+    pub post_starts: BTreeMap<String, bool>,
+    /// PreStop hooks that have ended, well or not, by container id: when.
+    pub pre_stops: BTreeMap<String, Timestamp>,
+    /// Containers that are being ended, by id: the first deadline they were given.
+    pub stopping: BTreeMap<String, Timestamp>,
+    /// The node needs what the pod takes.
+    pub eviction: Option<Rejection>,
     /// When api no longer had the pod.
     pub gone_since: Option<Timestamp>,
     /// Volumes and directories are removed.
@@ -38,7 +51,7 @@ pub struct Memory {
     pub status_refused: bool,
 }
 
-/// Why the node does not run a pod.
+/// Why the node does not run a pod, or does so no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// One word.
@@ -107,9 +120,35 @@ impl Memory {
         self.setbacks.insert(name.to_owned(), Setback { kind, message, failed_at: now, delay });
     }
 
+    /// Asks for the volumes to be made anew at `at`, if not before.
+    pub fn refresh(&mut self, at: Option<Timestamp>) {
+        self.refresh_at = [self.refresh_at, at].into_iter().flatten().min();
+    }
+
+    /// Forgets what failed for want of something that the pod refers to.
+    pub fn retry_references(&mut self) {
+        self.setbacks.retain(|_, setback| !matches!(setback.kind, SetbackKind::Volume | SetbackKind::Config));
+    }
+
     /// Notes that a step of `name` succeeded.
     pub fn succeeded(&mut self, name: &str) {
         self.setbacks.remove(name);
+    }
+
+    /// Forgets what belongs to containers that are not there any more.
+    pub fn keep(&mut self, observed: &[ObservedContainer]) {
+        let there = |id: &String| observed.iter().any(|container| container.id == *id);
+        self.messages.retain(|id, _| there(id));
+        self.probes.retain(|(id, _), _| there(id));
+        self.post_starts.retain(|id, _| there(id));
+        self.pre_stops.retain(|id, _| there(id));
+        self.stopping.retain(|id, _| there(id));
+    }
+
+    /// Forgets what a container has to wait for: its next start is due at once.
+    pub fn forgive(&mut self, name: &str) {
+        self.succeeded(name);
+        self.crashes.insert(name.to_owned(), Crash { delay: Duration::ZERO });
     }
 
     /// Notes that a container is started again, with the delay that its next end will cost.

@@ -24,7 +24,7 @@ pub(super) struct Restart {
 }
 
 /// Whether a container that ended with `code` is to run again.
-pub(super) fn wanted(pod: &Pod, container: &Container, init: bool, code: i32) -> bool {
+pub(crate) fn wanted(pod: &Pod, container: &Container, init: bool, code: i32) -> bool {
     let own = container.restart_policy.as_deref().filter(|_| init);
     match own.unwrap_or(&pod.spec.restart_policy) {
         // An init container that succeeded is done, whatever the pod's policy.

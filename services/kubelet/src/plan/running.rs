@@ -5,8 +5,11 @@ use std::time::Duration;
 use keelson_proto::core::Pod;
 
 use super::assess::{Assessed, Assessment, Next};
-use super::history::is_running;
-use super::{Action, INFRA, Input, Key, Memory, Plan, Setback, StopReason, VolumeState, garbage};
+use super::history::{Past, is_running};
+use super::stop::spec_of;
+use super::{
+    Action, Health, INFRA, Input, Key, Memory, Plan, ProbeKind, Setback, StopReason, VolumeState, garbage,
+};
 use crate::clock::later;
 use crate::runtime::{ObservedContainer, Role};
 
@@ -18,7 +21,8 @@ pub(super) fn plan(pod: &Pod, input: &Input<'_>, assessment: &Assessment<'_>) ->
     let mut plan = Plan::default();
     let due = due(assessment);
     mount_volumes(input, &mut plan);
-    stop_outdated(pod, input, assessment, &mut plan);
+    stop_broken(pod, input, assessment, &mut plan);
+    greet(input, assessment, &mut plan);
     if due.iter().any(|container| container.next != Next::Done) {
         start_infra(input, assessment, &mut plan);
     }
@@ -29,7 +33,7 @@ pub(super) fn plan(pod: &Pod, input: &Input<'_>, assessment: &Assessment<'_>) ->
 
 /// The containers whose turn it is: one init container at a time (with those sidecars that already began), or the apps.
 fn due<'a, 'b>(assessment: &'b Assessment<'a>) -> Vec<&'b Assessed<'a>> {
-    let sidecar = |init: &&Assessed<'_>| init.spec.restart_policy.as_deref() == Some("Always");
+    let sidecar = |init: &&Assessed<'_>| init.is_sidecar();
     match assessment.current_init() {
         Some(current) => {
             let begun = assessment.init.iter().take(current).filter(sidecar);
@@ -40,8 +44,12 @@ fn due<'a, 'b>(assessment: &'b Assessment<'a>) -> Vec<&'b Assessed<'a>> {
 }
 
 fn mount_volumes(input: &Input<'_>, plan: &mut Plan) {
-    if input.memory.volumes == VolumeState::Mounted || input.busy(&Key::Volumes) {
+    if input.busy(&Key::Volumes) {
         return;
+    }
+    let refresh_at = input.memory.refresh_at;
+    if input.memory.volumes == VolumeState::Mounted && refresh_at.is_none_or(|at| at > input.now) {
+        return plan.wake(refresh_at);
     }
     match held_back(input, Memory::VOLUMES) {
         Some(setback) => plan.wake(Some(setback.retry_at())),
@@ -49,21 +57,46 @@ fn mount_volumes(input: &Input<'_>, plan: &mut Plan) {
     }
 }
 
-/// Stops what runs from an old definition, and what has lost its infra container.
-fn stop_outdated(pod: &Pod, input: &Input<'_>, assessment: &Assessment<'_>, plan: &mut Plan) {
+/// Stops what runs from an old definition, what is broken, and what has lost its infra container.
+fn stop_broken(pod: &Pod, input: &Input<'_>, assessment: &Assessment<'_>, plan: &mut Plan) {
     let infra = assessment.running_infra();
-    let grace = pod.spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE);
-    let deadline = later(input.now, Duration::from_secs(u64::try_from(grace).unwrap_or(0)));
     let running = input.observed.iter().filter(|c| is_running(c) && c.identity.role != Role::Infra);
     for container in running {
-        let replaced = assessment.containers().any(|assessed| assessed.next == Next::Replace(container));
-        let reason = match infra {
-            Some(infra) if container.created_at < infra.created_at => StopReason::InfraLost,
-            Some(_) if replaced => StopReason::SpecChanged,
-            Some(_) => continue,
-            None => StopReason::InfraLost,
+        let fault = assessment.containers().find_map(|assessed| match assessed.next {
+            Next::Kill(it, reason) if it.id == container.id => Some(reason),
+            _ => None,
+        });
+        let reason = match (infra, fault) {
+            (Some(infra), _) if container.created_at < infra.created_at => StopReason::InfraLost,
+            (Some(_), Some(reason)) => reason,
+            (Some(_), None) => continue,
+            (None, _) => StopReason::InfraLost,
         };
-        plan.actions.extend(input.stop(container, deadline, reason));
+        plan.stop(input, container, later(input.now, grace(pod, container, reason)), reason);
+    }
+}
+
+/// How long a container has to end: what the probe says that it failed, or else the pod.
+fn grace(pod: &Pod, container: &ObservedContainer, reason: StopReason) -> Duration {
+    let probe = |kind: ProbeKind| kind.of(spec_of(pod, container)?)?.termination_grace_period_seconds;
+    let own = match reason {
+        StopReason::Unhealthy(kind) => probe(kind),
+        _ => None,
+    };
+    let seconds = own.or(pod.spec.termination_grace_period_seconds).unwrap_or(DEFAULT_GRACE);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// Runs the postStart hooks of what was just started.
+fn greet(input: &Input<'_>, assessment: &Assessment<'_>, plan: &mut Plan) {
+    let greeting =
+        assessment.containers().filter(|it| it.health == Some(Health::Greeting) && it.next == Next::Keep);
+    for assessed in greeting {
+        let Past::Running(instance) = assessed.history.past() else { continue };
+        let action = Action::PostStart { id: instance.id.clone(), container: assessed.spec.name.clone() };
+        if !input.busy(&action.key()) {
+            plan.actions.push(action);
+        }
     }
 }
 
@@ -82,11 +115,13 @@ fn start_infra(input: &Input<'_>, assessment: &Assessment<'_>, plan: &mut Plan) 
     }
 }
 
-/// Gets images side by side, and starts containers one after the other, in the order of the spec.
+/// Gets images side by side, and starts containers one after the other, in the order of the spec, each when the
+/// postStart hook of the one before has ended.
 fn start_containers(input: &Input<'_>, assessment: &Assessment<'_>, due: &[&Assessed<'_>], plan: &mut Plan) {
     let ready = input.memory.volumes == VolumeState::Mounted;
     let infra: Option<&ObservedContainer> = assessment.running_infra().filter(|_| ready);
-    let mut starting = input.starting();
+    let greeting = assessment.containers().any(|it| it.health == Some(Health::Greeting));
+    let mut starting = input.starting() || greeting;
     for assessed in due {
         let name = &assessed.spec.name;
         let Next::Start { next_delay } = assessed.next else { continue };

@@ -1,6 +1,8 @@
 //! Fixture: one pod, its containers in a table, and time as a number of seconds.
 
 mod ending;
+mod hooks;
+mod probe;
 mod restart;
 mod running;
 mod walk;

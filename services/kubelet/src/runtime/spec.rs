@@ -115,6 +115,20 @@ pub struct Mount {
     pub container_path: String,
     /// Forbid writing.
     pub read_only: bool,
+    /// Whether mounts that are made later show on the other side.
+    pub propagation: Propagation,
+}
+
+/// Which later mounts below a mount are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// None.
+    #[default]
+    None,
+    /// Those of the host, in the container.
+    HostToContainer,
+    /// Those of either side, on the other.
+    Bidirectional,
 }
 
 /// What is mounted.
@@ -135,6 +149,8 @@ pub struct Resources {
     pub cpu_quota: u64,
     /// Bytes of memory; 0 means no limit.
     pub memory: u64,
+    /// Processes and threads at most; 0 means no limit.
+    pub pids: u64,
     /// How gladly the kernel kills it when memory is short, -1000 to 1000.
     pub oom_score_adj: i32,
 }
@@ -158,6 +174,26 @@ pub struct Security {
     pub read_only_root: bool,
     /// Forbid set-user-id programs to gain privileges.
     pub no_new_privileges: bool,
+    /// Which system calls are let through.
+    pub seccomp: Seccomp,
+    /// The parts of the SELinux label that are given: `user`, `role`, `type` or `level`, and the value.
+    pub selinux: Vec<(&'static str, String)>,
+    /// The AppArmor profile, `unconfined` being none; absent means the runtime's own.
+    pub apparmor: Option<String>,
+    /// Show all of /proc, the parts that runtimes hide included.
+    pub unmasked_proc: bool,
+}
+
+/// Which system calls a container may make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seccomp {
+    /// Those of the runtime's own profile.
+    #[default]
+    RuntimeDefault,
+    /// All.
+    Unconfined,
+    /// Those of this profile, in the JSON that runtimes read.
+    Profile(String),
 }
 
 /// Bounds of a container's log.

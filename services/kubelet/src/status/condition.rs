@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keelson_proto::core::{ContainerStatus, Pod, PodCondition, PodStatus};
 
 use super::phase::{FAILED, SUCCEEDED};
-use crate::plan::Assessment;
+use crate::plan::{Assessment, Input};
 
 /// A fact before it has a time.
 struct Fact {
@@ -15,7 +15,7 @@ struct Fact {
 }
 
 /// Brings the kubelet's conditions up to date; those of others stay behind them.
-pub(super) fn update(pod: &Pod, status: &mut PodStatus, assessment: &Assessment<'_>, now: Timestamp) {
+pub(super) fn update(pod: &Pod, status: &mut PodStatus, assessment: &Assessment<'_>, input: &Input<'_>) {
     let containers = containers_ready(status);
     let ready = ready(pod, status, &containers);
     let facts = [
@@ -25,9 +25,16 @@ pub(super) fn update(pod: &Pod, status: &mut PodStatus, assessment: &Assessment<
         containers,
         Fact::new("PodScheduled", true),
     ];
+    let disruption = input.memory.eviction.as_ref().map(|eviction| Fact {
+        kind: "DisruptionTarget",
+        holds: true,
+        reason: "TerminationByKubelet",
+        message: eviction.message.clone(),
+    });
+    let facts: Vec<Fact> = facts.into_iter().chain(disruption).collect();
     let others = status.conditions.iter().filter(|c| facts.iter().all(|fact| fact.kind != c.r#type));
     let others: Vec<PodCondition> = others.cloned().collect();
-    let ours = facts.iter().map(|fact| fact.at(&status.conditions, now));
+    let ours = facts.iter().map(|fact| fact.at(&status.conditions, input.now));
     let conditions = ours.chain(others).collect();
     status.conditions = conditions;
 }

@@ -1,85 +1,113 @@
 //! The status of one container.
 
 use keelson_proto::core::{
-    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-    ContainerStatus, Pod,
+    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+    Pod,
 };
 
-use crate::plan::{Assessed, Assessment, History, INFRA, Input, Memory, Next, Past, Setback, SetbackKind};
+use crate::plan::{
+    Assessed, Assessment, Health, History, INFRA, Input, Memory, Next, Past, Setback, SetbackKind,
+};
 use crate::runtime::{self, Exit, ObservedContainer};
 
 /// Exit code of a container of which no trace is left: as if killed (Kubernetes' value).
 const LOST: i32 = 137;
 
-/// The statuses of `containers`, in their order.
-pub(super) fn statuses(
-    pod: &Pod,
-    input: &Input<'_>,
-    assessment: &Assessment<'_>,
-    containers: &[Assessed<'_>],
-) -> Vec<ContainerStatus> {
-    containers.iter().map(|container| status(pod, input, assessment, container)).collect()
+/// What the statuses of a pod's containers have in common.
+pub(super) struct Context<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) input: &'a Input<'a>,
+    pub(super) assessment: &'a Assessment<'a>,
+    /// Nothing of the pod is started again.
+    pub(super) ends: bool,
 }
 
-fn status(
-    pod: &Pod,
-    input: &Input<'_>,
-    assessment: &Assessment<'_>,
-    assessed: &Assessed<'_>,
-) -> ContainerStatus {
-    let (spec, history) = (assessed.spec, &assessed.history);
-    let mut status = ContainerStatus {
-        name: spec.name.clone(),
-        image: spec.image.clone(),
-        restart_count: i32::try_from(history.restarts()).unwrap_or(i32::MAX),
-        started: Some(false),
-        last_state: earlier(input, history),
-        ..ContainerStatus::default()
-    };
-    let ended = match history.past() {
-        Past::None => None,
-        Past::Running(container) => {
-            describe(&mut status, input, container);
-            let started_at = started_at(container);
-            status.state.running = Some(ContainerStateRunning { started_at: started_at.map(Into::into) });
-            status.ready = is_ready(spec);
-            status.started = Some(true);
-            return status;
-        }
-        Past::Exited(container, exit) => {
-            describe(&mut status, input, container);
-            Some(terminated(input, container, exit))
-        }
-        Past::Recorded(end) => {
-            copy(&mut status, history);
-            Some(end.clone())
-        }
-        Past::Lost => {
-            copy(&mut status, history);
-            Some(lost(&status))
-        }
-    };
-    let ends = input.gone || pod.metadata.deletion_timestamp.is_some();
-    match (waiting(pod, input, assessment, assessed, ended.is_some(), ends), ended) {
-        (Some(waiting), ended) => {
-            status.state.waiting = Some(waiting);
-            if ended.is_some() {
-                status.last_state = ContainerState { terminated: ended, ..ContainerState::default() };
+// === impl Context ===
+
+impl Context<'_> {
+    /// The statuses of `containers`, in their order.
+    pub(super) fn statuses(&self, containers: &[Assessed<'_>]) -> Vec<ContainerStatus> {
+        containers.iter().map(|container| self.status(container)).collect()
+    }
+
+    fn status(&self, assessed: &Assessed<'_>) -> ContainerStatus {
+        let (spec, history, input) = (assessed.spec, &assessed.history, self.input);
+        let mut status = ContainerStatus {
+            name: spec.name.clone(),
+            image: spec.image.clone(),
+            restart_count: i32::try_from(history.restarts()).unwrap_or(i32::MAX),
+            started: Some(false),
+            last_state: earlier(input, history),
+            ..ContainerStatus::default()
+        };
+        let ended = match (history.past(), assessed.health) {
+            // Nobody is to rely on it before its hook has ended.
+            (Past::None, _) | (Past::Running(_), None | Some(Health::Greeting)) => None,
+            (Past::Running(container), Some(health)) => {
+                describe(&mut status, input, container);
+                let started_at = started_at(container);
+                status.state.running = Some(ContainerStateRunning { started_at: started_at.map(Into::into) });
+                status.ready = health == Health::Ready;
+                status.started = Some(health >= Health::Unready);
+                return status;
             }
+            (Past::Exited(container, exit), _) => {
+                describe(&mut status, input, container);
+                Some(terminated(input, container, exit))
+            }
+            (Past::Recorded(end), _) => {
+                copy(&mut status, history);
+                Some(end.clone())
+            }
+            (Past::Lost, _) => {
+                copy(&mut status, history);
+                Some(lost(&status))
+            }
+        };
+        match (self.waiting(assessed, ended.is_some()), ended) {
+            (Some(waiting), ended) => {
+                status.state.waiting = Some(waiting);
+                if ended.is_some() {
+                    status.last_state = ContainerState { terminated: ended, ..ContainerState::default() };
+                }
+            }
+            (None, ended) => status.state.terminated = ended,
         }
-        (None, ended) => status.state.terminated = ended,
+        if status.state.terminated.as_ref().is_some_and(|end| end.exit_code == 0) {
+            // An init container that did its work is ready, as a pod's readers expect.
+            status.ready = self.assessment.init.iter().any(|init| init.spec.name == spec.name);
+        }
+        status
     }
-    if status.state.terminated.as_ref().is_some_and(|end| end.exit_code == 0) {
-        // An init container that did its work is ready, as a pod's readers expect.
-        status.ready = assessment.init.iter().any(|init| init.spec.name == spec.name);
-    }
-    status
-}
 
-/// Whether a running container is ready. Probes are not run yet: a container that has some counts as ready as soon as it
-/// runs, like one that has none. The prober of the next issue takes this function's place.
-fn is_ready(_spec: &Container) -> bool {
-    true
+    /// Why a container that does not run is waiting; absent if it is not.
+    fn waiting(&self, assessed: &Assessed<'_>, ran: bool) -> Option<ContainerStateWaiting> {
+        let wait = |reason: &str, message: String| {
+            Some(ContainerStateWaiting { reason: reason.to_owned(), message })
+        };
+        match &assessed.next {
+            _ if self.ends && ran => None,
+            Next::Crashed { delay } => {
+                let metadata = &self.pod.metadata;
+                let message = format!(
+                    "back-off {} restarting failed container={} pod={}_{}({})",
+                    go_duration(delay.as_secs()),
+                    assessed.spec.name,
+                    metadata.name,
+                    metadata.namespace,
+                    metadata.uid
+                );
+                wait("CrashLoopBackOff", message)
+            }
+            Next::Held { setback, fresh } => {
+                let (reason, message) = explain(setback, *fresh, &assessed.spec.image);
+                wait(reason, message)
+            }
+            _ if ran => None,
+            _ if self.assessment.current_init().is_some() => wait("PodInitializing", String::new()),
+            _ => wait("ContainerCreating", obstacle(self.input)),
+        }
+    }
 }
 
 /// Image and id, from the runtime.
@@ -145,40 +173,6 @@ fn lost(status: &ContainerStatus) -> ContainerStateTerminated {
         message: "The container is gone from the container runtime, and with it how it ended".to_owned(),
         container_id: status.container_id.clone(),
         ..ContainerStateTerminated::default()
-    }
-}
-
-/// Why a container that does not run is waiting; absent if it is not.
-fn waiting(
-    pod: &Pod,
-    input: &Input<'_>,
-    assessment: &Assessment<'_>,
-    assessed: &Assessed<'_>,
-    ran: bool,
-    ends: bool,
-) -> Option<ContainerStateWaiting> {
-    let wait =
-        |reason: &str, message: String| Some(ContainerStateWaiting { reason: reason.to_owned(), message });
-    match &assessed.next {
-        _ if ends && ran => None,
-        Next::Crashed { delay } => wait(
-            "CrashLoopBackOff",
-            format!(
-                "back-off {} restarting failed container={} pod={}_{}({})",
-                go_duration(delay.as_secs()),
-                assessed.spec.name,
-                pod.metadata.name,
-                pod.metadata.namespace,
-                pod.metadata.uid
-            ),
-        ),
-        Next::Held { setback, fresh } => {
-            let (reason, message) = explain(setback, *fresh, &assessed.spec.image);
-            wait(reason, message)
-        }
-        _ if ran => None,
-        _ if assessment.current_init().is_some() => wait("PodInitializing", String::new()),
-        _ => wait("ContainerCreating", obstacle(input)),
     }
 }
 

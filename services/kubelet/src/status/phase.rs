@@ -2,7 +2,7 @@
 
 use keelson_proto::core::{ContainerStatus, Pod, PodStatus};
 
-use crate::plan::{Assessment, Input};
+use crate::plan::{Assessment, Input, Next};
 
 /// Not everything runs yet.
 pub const PENDING: &str = "Pending";
@@ -48,10 +48,10 @@ pub(super) fn phase(
         Count { waiting: 1.., .. } => PENDING,
         Count { running: 1.., .. } => RUNNING,
         Count { ended: 0, .. } => PENDING,
-        _ if policy == "Always" || policy.is_empty() => RUNNING,
+        // What ended is not over if it is started again, for whatever reason.
+        _ if assessment.apps.iter().any(|app| app.next != Next::Done) => RUNNING,
         Count { failed: 0, .. } => SUCCEEDED,
-        _ if policy == "Never" => FAILED,
-        _ => RUNNING,
+        _ => FAILED,
     }
 }
 

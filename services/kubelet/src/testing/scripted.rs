@@ -11,8 +11,9 @@ use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::watch;
 
 use crate::runtime::{
-    ContainerSpec, ImageError, ImageStatus, LogOptions, ObservedContainer, Runtime, RuntimeError,
-    RuntimeEvent, RuntimeInfo,
+    Connection, ContainerSpec, Credentials, Holdings, Image, ImageError, ImageStatus, LogOptions,
+    Measurement, ObservedContainer, Runtime, RuntimeError, RuntimeEvent, RuntimeInfo, Session, Streams,
+    Wanted,
 };
 
 /// The calls of a runtime.
@@ -34,6 +35,18 @@ pub enum Call {
     Remove,
     /// [`Runtime::logs`]
     Logs,
+    /// [`Streams::exec`]
+    Exec,
+    /// [`Streams::attach`]
+    Attach,
+    /// [`Streams::connect`]
+    Connect,
+    /// [`Holdings::measure`]
+    Measure,
+    /// [`Holdings::images`]
+    Images,
+    /// [`Holdings::remove_image`]
+    RemoveImage,
 }
 
 /// A runtime that fails or hesitates on demand, around one that works. Clones are the same.
@@ -141,7 +154,11 @@ impl Runtime for ScriptedRuntime {
         self.inner.events().take_until(cut).chain(stream::iter([Err(error)])).boxed()
     }
 
-    fn image<'a>(&'a self, image: &'a str, pull: bool) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
+    fn image<'a>(
+        &'a self,
+        image: &'a str,
+        pull: Option<&'a [Credentials]>,
+    ) -> BoxFuture<'a, Result<ImageStatus, ImageError>> {
         async move {
             self.enter(Call::Image).await?;
             self.inner.image(image, pull).await
@@ -178,5 +195,66 @@ impl Runtime for ScriptedRuntime {
             Some(error) => stream::iter([Err(error)]).boxed(),
             None => self.inner.logs(id, options),
         }
+    }
+}
+
+impl Streams for ScriptedRuntime {
+    fn exec<'a>(
+        &'a self,
+        id: &'a str,
+        command: &'a [String],
+        wanted: Wanted,
+    ) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        async move {
+            self.enter(Call::Exec).await?;
+            self.inner.exec(id, command, wanted).await
+        }
+        .boxed()
+    }
+
+    fn attach<'a>(&'a self, id: &'a str, wanted: Wanted) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        async move {
+            self.enter(Call::Attach).await?;
+            self.inner.attach(id, wanted).await
+        }
+        .boxed()
+    }
+
+    fn connect<'a>(
+        &'a self,
+        id: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, RuntimeError>> {
+        async move {
+            self.enter(Call::Connect).await?;
+            self.inner.connect(id, port).await
+        }
+        .boxed()
+    }
+}
+
+impl Holdings for ScriptedRuntime {
+    fn measure<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Measurement, RuntimeError>> {
+        async move {
+            self.enter(Call::Measure).await?;
+            self.inner.measure(id).await
+        }
+        .boxed()
+    }
+
+    fn images(&self) -> BoxFuture<'_, Result<Vec<Image>, RuntimeError>> {
+        async {
+            self.enter(Call::Images).await?;
+            self.inner.images().await
+        }
+        .boxed()
+    }
+
+    fn remove_image<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        async move {
+            self.enter(Call::RemoveImage).await?;
+            self.inner.remove_image(id).await
+        }
+        .boxed()
     }
 }

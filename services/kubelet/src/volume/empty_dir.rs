@@ -6,24 +6,26 @@ use std::path::Path;
 
 use keelson_base_model::quantity::Quantity;
 use keelson_proto::core::EmptyDirVolumeSource;
-use nix::mount::{MsFlags, mount};
 
-use super::{VolumeError, create_private, mounted};
+use super::{VolumeError, create_private, memory, mounted};
+
+/// The directory of volumes of this kind.
+pub(super) const KIND: &str = "kubernetes.io~empty-dir";
 
 /// Makes the directory, for everybody to write; with a group, files made in it belong to that group.
 pub(super) fn set_up(
     dir: &Path,
     source: &EmptyDirVolumeSource,
-    group: Option<i64>,
+    group: Option<u32>,
 ) -> Result<(), VolumeError> {
     if dir.exists() && (source.medium != "Memory" || mounted::is_mount_point(dir)?) {
         return Ok(());
     }
     create_private(dir).map_err(VolumeError::io("create", dir))?;
     if source.medium == "Memory" {
-        mount_memory(dir, source)?;
+        let limit = source.size_limit.as_ref().map(|limit| Quantity::from(limit).value());
+        memory::mount_at(dir, limit.filter(|size| *size > 0))?;
     }
-    let group = group.and_then(|group| u32::try_from(group).ok());
     if let Some(group) = group {
         chown(dir, None, Some(group)).map_err(VolumeError::io("give to its group", dir))?;
     }
@@ -32,12 +34,4 @@ pub(super) fn set_up(
     let set_group = if group.is_some() { 0o2000 } else { 0 };
     let mode = fs::Permissions::from_mode(0o777 | sticky | set_group);
     fs::set_permissions(dir, mode).map_err(VolumeError::io("open", dir))
-}
-
-fn mount_memory(dir: &Path, source: &EmptyDirVolumeSource) -> Result<(), VolumeError> {
-    let limit =
-        source.size_limit.as_ref().map(|limit| Quantity::from(limit).value()).filter(|size| *size > 0);
-    let options = limit.map(|size| format!("size={size}"));
-    mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, options.as_deref())
-        .map_err(|source| VolumeError::Memory { path: dir.to_owned(), source })
 }

@@ -3,6 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use keelson_base_client::ApiError;
+use keelson_base_cloud::CloudError;
+
+use super::commands::CommandError;
+use crate::objects::NotFound;
+
 /// A volume, or a place in one, is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
@@ -15,8 +21,69 @@ pub enum VolumeError {
         source: Box<VolumeError>,
     },
     /// The volume is of a kind that this kubelet does not know.
-    #[error("volumes of this kind are not supported by this kubelet (it knows emptyDir and hostPath)")]
+    #[error("volumes of this kind are not supported by this kubelet")]
     Unsupported,
+    /// A config map or secret is missing.
+    #[error(transparent)]
+    Missing(#[from] NotFound),
+    /// Another object is missing.
+    #[error("{kind} \"{name}\" not found")]
+    NotFound {
+        /// `persistentvolumeclaim` and such.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// An entry of a config map or secret is missing.
+    #[error("references non-existent {kind} key: {key}")]
+    Key {
+        /// `config` or `secret`.
+        kind: &'static str,
+        /// The entry.
+        key: String,
+    },
+    /// A pod asks something of itself that nobody knows.
+    #[error("the value of the file {path:?} is none that a pod can know of itself")]
+    Fact {
+        /// The file.
+        path: String,
+    },
+    /// Api gave no token.
+    #[error("failed to fetch token: {0}")]
+    Token(#[source] ApiError),
+    /// A claim has no volume yet.
+    #[error("PersistentVolumeClaim is not bound: {claim:?}")]
+    Unbound {
+        /// The claim.
+        claim: String,
+    },
+    /// A volume was given to another claim than the one that names it.
+    #[error("persistentvolume {volume:?} is bound to another claim")]
+    Foreign {
+        /// The volume.
+        volume: String,
+    },
+    /// The volume would need a secret that this node may not read.
+    #[error("credentials of this kind of volume are not supported by this kubelet")]
+    Secret,
+    /// A program of the host failed.
+    #[error(transparent)]
+    Command(CommandError),
+    /// The cloud does not give a disk.
+    #[error("cannot attach the disk: {0}: {source}", source = .0.source)]
+    Disk(CloudError),
+    /// Nobody gives disks.
+    #[error("this kubelet has no cloud provider that gives disks")]
+    NoDisks,
+    /// A device did not appear.
+    #[error("the device {device} did not appear")]
+    NoDevice {
+        /// Where it should be.
+        device: String,
+    },
+    /// A claim is for a device.
+    #[error("volumeMode Block is not supported by this kubelet")]
+    Block,
     /// A container mounts a volume that its pod does not have.
     #[error("the pod has no volume {volume:?}")]
     Unknown {
@@ -42,7 +109,7 @@ pub enum VolumeError {
     HostPathType(String),
     /// A subPath leaves its volume.
     #[error(
-        "subPath {sub_path:?} must stay inside its volume: no \"..\", no absolute path, no symbolic link"
+        "subPath {sub_path:?} must stay inside its volume: no \"..\", no absolute path, no symbolic link that leads out"
     )]
     SubPath {
         /// The subPath.

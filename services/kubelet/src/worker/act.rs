@@ -7,39 +7,27 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use keelson_base_client::reference;
-use keelson_base_model::key::ObjectKey;
-use keelson_base_model::quantity::Quantity;
+use keelson_base_client::{Recorder, reference};
 use keelson_proto::core::{Container, ObjectReference, Pod};
 use keelson_proto::meta::{DeleteOptions, Preconditions};
 
+use super::hook::Errand;
 use super::outcome::{Failure, Outcome};
+use super::start::Start;
 use super::{Context, Worker};
 use crate::clock::until;
-use crate::container::{self, Surroundings};
-use crate::env;
+use crate::container;
+use crate::credentials;
 use crate::images;
-use crate::plan::{Action, INFRA, SetbackKind, StopReason};
-use crate::runtime::{ContainerSpec, ImageStatus, ObservedContainer, Role};
-use crate::volume::VolumeError;
+use crate::plan::{Action, StopReason};
+use crate::runtime::{Credentials, Role, RuntimeError};
+use crate::volume::{Facts, VolumeError};
 
 /// How long a failed action stays under way, so that it is not tried again at once.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Where the service of api is that every pod hears of.
-const MASTER: (&str, &str) = ("default", "kubernetes");
-
-/// Everything about one start of a container.
-struct Start {
-    context: Arc<Context>,
-    pod: Arc<Pod>,
-    container: Container,
-    role: Role,
-    attempt: u32,
-    infra: String,
-    pod_ips: Vec<IpAddr>,
-    image: ImageStatus,
-}
+/// How long api may take to say what there is of the things that a pod refers to.
+const REFERENCES: Duration = Duration::from_secs(5);
 
 /// The name of an action's span.
 pub(super) fn span_name(action: &Action) -> &'static str {
@@ -48,6 +36,9 @@ pub(super) fn span_name(action: &Action) -> &'static str {
         Action::StartInfra { .. } => "start infra",
         Action::GetImage { .. } => "get image",
         Action::Start { .. } => "start container",
+        Action::PostStart { .. } => "post-start hook",
+        Action::Probe { .. } => "probe",
+        Action::PreStop { .. } => "pre-stop hook",
         Action::Stop { .. } => "stop container",
         Action::Remove { .. } => "remove container",
         Action::Teardown => "remove volumes",
@@ -58,9 +49,12 @@ pub(super) fn span_name(action: &Action) -> &'static str {
 /// The container of the pod's definition that an action is about.
 pub(super) fn container_of(action: &Action) -> Option<&str> {
     match action {
-        Action::GetImage { container } | Action::Start { container, .. } | Action::Stop { container, .. } => {
-            Some(container)
-        }
+        Action::GetImage { container }
+        | Action::Start { container, .. }
+        | Action::PostStart { container, .. }
+        | Action::Probe { container, .. }
+        | Action::PreStop { container, .. }
+        | Action::Stop { container, .. } => Some(container),
         _ => None,
     }
 }
@@ -94,17 +88,20 @@ pub(super) fn work(worker: &mut Worker, action: &Action) -> Option<BoxFuture<'st
             };
             start.run().boxed()
         }
-        Action::Stop { id, container, deadline, reason } => {
-            let about = pod.map(|pod| about(&pod, container)).filter(|_| container != INFRA);
-            stop(context, about, id.clone(), container.clone(), *deadline, *reason).boxed()
+        Action::PostStart { id, container } => Errand::new(worker, id, container)?.post_start().boxed(),
+        Action::Probe { id, container, kind } => Errand::new(worker, id, container)?.probe(*kind)?,
+        Action::PreStop { id, container, deadline, .. } => {
+            Errand::new(worker, id, container)?.pre_stop(*deadline).boxed()
         }
+        Action::Stop { id, deadline, .. } => stop(context, id.clone(), *deadline).boxed(),
         Action::Remove { id } => remove(context, id.clone()).boxed(),
         Action::Teardown => teardown(context, uid).boxed(),
         Action::ConfirmDeletion => confirm(context, pod?).boxed(),
     })
 }
 
-fn pod_ips(worker: &Worker, infra: &str) -> Vec<IpAddr> {
+/// The pod's addresses, as its infra container has them.
+pub(super) fn pod_ips(worker: &Worker, infra: &str) -> Vec<IpAddr> {
     if worker.pod.as_ref().is_some_and(|pod| pod.spec.host_network) {
         return worker.context.host_ips.clone();
     }
@@ -113,7 +110,7 @@ fn pod_ips(worker: &Worker, infra: &str) -> Vec<IpAddr> {
 }
 
 /// A container of the pod's definition, and its role.
-fn find<'a>(pod: &'a Pod, name: &str) -> Option<(&'a Container, Role)> {
+pub(super) fn find<'a>(pod: &'a Pod, name: &str) -> Option<(&'a Container, Role)> {
     let apps = pod.spec.containers.iter().map(|container| (container, Role::App));
     let init = pod.spec.init_containers.iter().map(|container| (container, Role::Init));
     apps.chain(init).find(|(container, _)| container.name == name)
@@ -129,8 +126,12 @@ pub(super) fn about(pod: &Pod, container: &str) -> ObjectReference {
 }
 
 async fn mount(context: Arc<Context>, pod: Arc<Pod>) -> Outcome {
-    let (volumes, of) = (context.volumes.clone(), pod.clone());
-    let mounted = blocking(move || volumes.mount(&of)).await;
+    let uid = &pod.metadata.uid;
+    // Without an answer from api what is missing is named.
+    let _ = tokio::time::timeout(REFERENCES, context.referenced.known(uid)).await;
+    let facts =
+        Facts { objects: context.referenced.objects(uid), allocatable: context.node.view().allocatable };
+    let mounted = context.volumes.mount(&pod, &facts).await;
     if let Err(error) = &mounted {
         context.recorder.warning(&reference(&*pod), "FailedMount", error.to_string());
     }
@@ -139,7 +140,12 @@ async fn mount(context: Arc<Context>, pod: Arc<Pod>) -> Outcome {
 
 async fn start_infra(context: Arc<Context>, pod: Arc<Pod>, attempt: u32) -> Outcome {
     let spec = container::infra(&pod, attempt, &context.infra_image, &context.dns);
-    let started = context.runtime.start(spec).await;
+    let started = match spec {
+        Ok(spec) => context.runtime.start(spec).await,
+        Err(error) => {
+            Err(RuntimeError::Refused { operation: "create pod sandbox", message: error.to_string() })
+        }
+    };
     if let Err(error) = &started {
         let message = format!("Failed to create pod sandbox: {error}");
         context.recorder.warning(&reference(&*pod), "FailedCreatePodSandBox", message);
@@ -150,8 +156,9 @@ async fn start_infra(context: Arc<Context>, pod: Arc<Pod>, attempt: u32) -> Outc
 async fn get_image(context: Arc<Context>, pod: Arc<Pod>, spec: Container) -> Outcome {
     let (recorder, about) = (&context.recorder, about(&pod, &spec.name));
     let image = &spec.image;
+    let credentials = credentials(&context, &pod, image).await;
     let pulling = || recorder.normal(&about, "Pulling", format!("Pulling image \"{image}\""));
-    let got = match images::get(&*context.runtime, &spec, pulling).await {
+    let got = match images::get(&*context.runtime, &spec, &credentials, pulling).await {
         Ok(images::Got { image: status, pulled }) => {
             let message = match pulled {
                 true => format!("Successfully pulled image \"{image}\""),
@@ -168,26 +175,32 @@ async fn get_image(context: Arc<Context>, pod: Arc<Pod>, spec: Container) -> Out
     Outcome::GotImage(spec.name, got)
 }
 
-async fn stop(
-    context: Arc<Context>,
-    about: Option<ObjectReference>,
-    id: String,
-    container: String,
-    deadline: Timestamp,
-    reason: StopReason,
-) -> Outcome {
-    if let Some(about) = about {
-        let message = match reason {
-            StopReason::PodEnds => format!("Stopping container {container}"),
-            StopReason::SpecChanged => {
-                format!("Container {container} definition changed, will be restarted")
-            }
-            StopReason::InfraLost => {
-                format!("Stopping container {container}: the pod's infra container is gone")
-            }
-        };
-        context.recorder.normal(&about, "Killing", message);
+/// What the pod has to show to the image's registry.
+async fn credentials(context: &Context, pod: &Pod, image: &str) -> Vec<Credentials> {
+    if pod.spec.image_pull_secrets.is_empty() {
+        return Vec::new();
     }
+    let uid = &pod.metadata.uid;
+    let _ = tokio::time::timeout(REFERENCES, context.referenced.known(uid)).await;
+    credentials::for_image(pod, &context.referenced.objects(uid), image)
+}
+
+/// Tells users why a container is about to end.
+pub(super) fn tell_killing(recorder: &Recorder, pod: &Pod, container: &str, reason: StopReason) {
+    let message = match reason {
+        StopReason::PodEnds => format!("Stopping container {container}"),
+        StopReason::SpecChanged => format!("Container {container} definition changed, will be restarted"),
+        StopReason::Unhealthy(kind) => {
+            let again = if pod.spec.restart_policy == "Never" { "" } else { ", will be restarted" };
+            format!("Container {container} failed {} probe{again}", kind.word())
+        }
+        StopReason::PostStartFailed => "FailedPostStartHook".to_owned(),
+        StopReason::InfraLost => format!("Stopping container {container}: the pod's infra container is gone"),
+    };
+    recorder.normal(&about(pod, container), "Killing", message);
+}
+
+async fn stop(context: Arc<Context>, id: String, deadline: Timestamp) -> Outcome {
     let grace = until(context.clock.now(), deadline);
     let stopped = context.runtime.stop(&id, grace).await;
     pause_after(stopped.is_err()).await;
@@ -201,8 +214,7 @@ async fn remove(context: Arc<Context>, id: String) -> Outcome {
 }
 
 async fn teardown(context: Arc<Context>, uid: String) -> Outcome {
-    let volumes = context.volumes.clone();
-    let torn_down = blocking(move || volumes.teardown(&uid)).await;
+    let torn_down = context.volumes.teardown(&uid).await;
     pause_after(torn_down.is_err()).await;
     Outcome::TornDown(torn_down)
 }
@@ -233,76 +245,11 @@ async fn pause_after(failed: bool) {
 }
 
 /// Runs disk work where it holds nobody up.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VolumeError> + Send + 'static,
 ) -> Result<T, VolumeError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(VolumeError::Interrupted(error.to_string())),
-    }
-}
-
-// === impl Start ===
-
-impl Start {
-    async fn run(self) -> Outcome {
-        let name = self.container.name.clone();
-        let (context, about) = (self.context.clone(), about(&self.pod, &name));
-        let started = match self.spec().await {
-            Ok(spec) => context
-                .runtime
-                .start(spec)
-                .await
-                .map_err(|error| Failure { kind: SetbackKind::Create, message: error.to_string() }),
-            Err(failure) => Err(failure),
-        };
-        match &started {
-            Ok(ObservedContainer { .. }) => {
-                context.recorder.normal(&about, "Created", format!("Created container: {name}"));
-                context.recorder.normal(&about, "Started", format!("Started container {name}"));
-            }
-            Err(failure) => {
-                context.recorder.warning(&about, "Failed", format!("Error: {}", failure.message));
-            }
-        }
-        Outcome::Started(name, started)
-    }
-
-    /// What the runtime is asked to make.
-    async fn spec(self) -> Result<ContainerSpec, Failure> {
-        let config = |message: String| Failure { kind: SetbackKind::Config, message };
-        let env = self.env().await.map_err(|error| config(error.to_string()))?;
-        let Self { context, pod, container, role, attempt, infra, image, .. } = self;
-        let (volumes, of, spec, known) =
-            (context.volumes.clone(), pod.clone(), container.clone(), env.clone());
-        let mounts = blocking(move || volumes.mounts(&of, &spec, attempt, &known)).await;
-        let surroundings = Surroundings {
-            attempt,
-            infra,
-            env,
-            mounts: mounts.map_err(|error| config(error.to_string()))?,
-            image_user: image.user,
-            node_memory: Quantity::of(&context.allocatable, "memory").value(),
-        };
-        container::app(&pod, &container, role, surroundings).map_err(|refused| config(refused.to_string()))
-    }
-
-    async fn env(&self) -> Result<Vec<(String, String)>, env::EnvError> {
-        // A container that started before the services are known would miss them for good.
-        self.context.services.synced().await;
-        let namespace = self.pod.metadata.namespace.as_str();
-        let mut services = self.context.services.namespace(namespace);
-        let (master_namespace, master) = MASTER;
-        if namespace != master_namespace {
-            services.extend(self.context.services.get(&ObjectKey::new(master_namespace, master)));
-        }
-        let context = env::Context {
-            pod: &self.pod,
-            services: &services,
-            pod_ips: &self.pod_ips,
-            host_ips: &self.context.host_ips,
-            allocatable: &self.context.allocatable,
-        };
-        env::build(&self.container, &context)
     }
 }

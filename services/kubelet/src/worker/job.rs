@@ -5,7 +5,7 @@ use futures::future::{AbortHandle, Abortable};
 
 use super::outcome::Outcome;
 use super::{Worker, act};
-use crate::plan::{Action, Key, Plan};
+use crate::plan::{Action, INFRA, Key, Plan};
 
 // === impl Worker ===
 
@@ -21,7 +21,8 @@ impl Worker {
         for action in plan.actions {
             self.start(action);
         }
-        if self.in_flight.is_empty() && self.report.is_idle() {
+        let quiet = self.in_flight.values().all(Action::is_probe);
+        if quiet && self.report.is_idle() {
             self.settled();
         }
     }
@@ -31,6 +32,17 @@ impl Worker {
         self.abandon(&key);
         if let Action::Start { container, next_delay: Some(delay), .. } = &action {
             self.memory.restarted(container, *delay);
+        }
+        if let Action::PreStop { id, container, deadline, reason }
+        | Action::Stop { id, container, deadline, reason } = &action
+            && self.memory.stopping.insert(id.clone(), *deadline).is_none()
+            && let Some(pod) = &self.pod
+            && container != INFRA
+        {
+            act::tell_killing(&self.context.recorder, pod, container, *reason);
+        }
+        if action == Action::MountVolumes {
+            self.memory.refresh_at = None;
         }
         let Some(work) = act::work(self, &action) else { return };
         let job = self.next_job;
@@ -47,6 +59,10 @@ impl Worker {
         if let Some((_, abort)) = self.aborts.remove(key) {
             abort.abort();
             self.in_flight.remove(key);
+            if let Key::PreStop(id) = key {
+                // Its time was over.
+                self.memory.pre_stops.insert(id.clone(), self.context.clock.now());
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! What came of an action, and what that changes in the worker's picture.
 
+use jiff::Timestamp;
 use keelson_base_client::ApiError;
+use keelson_proto::core::Probe;
 
 use super::Worker;
-use crate::plan::{INFRA, Memory, SetbackKind, VolumeState};
+use crate::plan::{INFRA, Memory, ProbeKind, SetbackKind, Track, VolumeState};
 use crate::runtime::{ContainerState, ImageStatus, ObservedContainer, RuntimeError};
 use crate::volume::VolumeError;
 
@@ -16,10 +18,23 @@ pub(super) struct Failure {
 
 /// What came of an action.
 pub(super) enum Outcome {
-    Mounted(Result<(), VolumeError>),
+    /// When to make the volumes anew, if they will age.
+    Mounted(Result<Option<Timestamp>, VolumeError>),
     InfraStarted(Result<ObservedContainer, RuntimeError>),
     GotImage(String, Result<ImageStatus, Failure>),
     Started(String, Result<ObservedContainer, Failure>),
+    /// Whether the hook succeeded.
+    PostStarted(String, bool),
+    /// What a probe that began then has found; nothing if it could not be done.
+    Probed {
+        id: String,
+        probe: Box<Probe>,
+        kind: ProbeKind,
+        begun_at: Timestamp,
+        found: Option<bool>,
+    },
+    /// When the hook was over.
+    PreStopped(String, Timestamp),
     Stopped(String, Result<(), RuntimeError>),
     Removed(String, Result<(), RuntimeError>),
     TornDown(Result<(), VolumeError>),
@@ -33,12 +48,14 @@ impl Worker {
     pub(super) fn apply(&mut self, outcome: Outcome) {
         let uid = &self.uid;
         match outcome {
-            Outcome::Mounted(Ok(())) => {
+            Outcome::Mounted(Ok(refresh_at)) => {
                 self.memory.succeeded(Memory::VOLUMES);
                 self.memory.volumes = VolumeState::Mounted;
+                self.memory.refresh(refresh_at);
             }
             Outcome::Mounted(Err(error)) => {
-                self.setback(Memory::VOLUMES, SetbackKind::Volume, error.to_string())
+                self.memory.refresh(Some(self.context.clock.now()));
+                self.setback(Memory::VOLUMES, SetbackKind::Volume, error.to_string());
             }
             Outcome::InfraStarted(Ok(infra)) => self.appeared(INFRA, infra),
             Outcome::InfraStarted(Err(error)) => {
@@ -57,6 +74,17 @@ impl Worker {
                 // It may have been made, and left behind.
                 self.relist = true;
                 self.setback(&name, failure.kind, failure.message);
+            }
+            Outcome::PostStarted(id, succeeded) => {
+                self.memory.post_starts.insert(id, succeeded);
+            }
+            Outcome::Probed { id, probe, kind, begun_at, found } => {
+                let key = (id, kind);
+                let before = self.memory.probes.get(&key).copied();
+                self.memory.probes.insert(key, Track::note(before, &probe, found, begun_at));
+            }
+            Outcome::PreStopped(id, at) => {
+                self.memory.pre_stops.insert(id, at);
             }
             Outcome::Stopped(id, stopped) => {
                 if let Err(error) = stopped {

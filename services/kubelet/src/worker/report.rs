@@ -1,5 +1,7 @@
 //! Telling api the pod's status: one write at a time, the newest status next, nothing twice.
 
+mod mirror;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use keelson_proto::core::{Pod, PodStatus};
 
 use super::{Worker, act, newer};
 use crate::clock::later;
+use crate::static_pods::is_static;
 
 /// How long to wait after a write failed.
 const RETRY: Duration = Duration::from_secs(2);
@@ -69,12 +72,25 @@ impl Report {
 impl Worker {
     /// Writes `status` if api has another, unless a write is under way: the next plan brings it again.
     pub(super) fn write_status(&mut self, status: PodStatus) {
-        let Some(pod) = self.pod.clone().filter(|pod| pod.status != status) else { return };
+        let Some(pod) = self.pod.clone() else { return };
+        let unmirrored = is_static(&pod) && self.mirror.is_none();
+        if pod.status == status && !unmirrored {
+            return;
+        }
         let now = self.context.clock.now();
         let waits = self.report.retry_at.is_some_and(|at| at > now);
         if self.gone || self.memory.status_refused || waits || !self.report.is_idle() {
             return;
         }
+        let api = self.context.pods.namespaced(&pod.metadata.namespace);
+        if unmirrored {
+            self.report.retry_at = None;
+            let span = self.span_of_status(&status);
+            self.report.writing = Some(span.instrument(mirror::make(api, pod)).boxed());
+            return;
+        }
+        // Of a static pod the mirror's status is written.
+        let pod = self.mirror.clone().unwrap_or(pod);
         if self
             .report
             .last
@@ -86,7 +102,6 @@ impl Worker {
             return;
         }
         self.report.retry_at = None;
-        let api = self.context.pods.namespaced(&pod.metadata.namespace);
         let span = self.span_of_status(&status);
         let write = async move {
             let wanted = Pod { metadata: pod.metadata.clone(), status, ..Pod::default() };
@@ -112,9 +127,11 @@ impl Worker {
             Written::Stored(written) => {
                 let (status, stored) = *written;
                 self.report.last = Some((status, stored.metadata.resource_version.clone()));
-                self.pod = Some(newer(self.pod.take(), Arc::new(stored)));
+                self.take_stored(Arc::new(stored));
             }
-            Written::Outdated(now) => self.pod = Some(newer(self.pod.take(), Arc::from(now))),
+            Written::Outdated(now) => self.take_stored(Arc::from(now)),
+            // It is made anew.
+            Written::Gone if self.mirror.is_some() => self.mirror = None,
             // The deletion is on its way here.
             Written::Gone => self.memory.status_refused = true,
             Written::Refused(error) => {
@@ -125,6 +142,29 @@ impl Worker {
                 tracing::warn!(pod = %self.uid, %error, "cannot write the pod's status");
                 self.report.retry_at = Some(later(self.context.clock.now(), RETRY));
             }
+        }
+    }
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Takes what api has now of the pod, or of its mirror.
+    fn take_stored(&mut self, stored: Arc<Pod>) {
+        match self.pod.as_deref().is_some_and(is_static) {
+            true => self.take_mirror(Some(stored)),
+            false => self.pod = Some(newer(self.pod.take(), stored)),
+        }
+    }
+
+    /// Takes the mirror of a static pod, and with it the status that api has.
+    pub(super) fn take_mirror(&mut self, mirror: Option<Arc<Pod>>) {
+        self.mirror = mirror.map(|mirror| match self.mirror.take() {
+            Some(have) if have.metadata.uid == mirror.metadata.uid => newer(Some(have), mirror),
+            _ => mirror,
+        });
+        if let (Some(pod), Some(mirror)) = (&self.pod, &self.mirror) {
+            self.pod = Some(Arc::new(Pod { status: mirror.status.clone(), ..Pod::clone(pod) }));
         }
     }
 }

@@ -31,6 +31,10 @@ impl Worker {
 
     /// The span of an action.
     pub(super) fn span_of(&mut self, action: &Action) -> Span {
+        if action.is_probe() {
+            // A probe reacts to nothing, and most find nothing new.
+            return Span::none();
+        }
         let mut span = self.child(act::span_name(action));
         if span.is_recording()
             && let Some(container) = act::container_of(action)

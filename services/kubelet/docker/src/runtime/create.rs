@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount as DockerMount, MountTmpfsOptions, MountType,
-    PortBinding, PortMap,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount as DockerMount, MountBindOptions,
+    MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType, PortBinding, PortMap,
 };
 use keelson_kubelet::runtime::{
-    ContainerSpec, Infra, LogLimits, Mount, MountSource, PodNetwork, PortMapping, Process, Resources,
-    RuntimeError, Security,
+    ContainerSpec, Infra, LogLimits, Mount, MountSource, PodNetwork, PortMapping, Process, Propagation,
+    Resources, RuntimeError, Seccomp, Security,
 };
 
 use crate::PAUSE_IMAGE;
@@ -108,6 +108,7 @@ fn mount(mount: &Mount) -> Result<DockerMount, RuntimeError> {
             })?;
             docker.typ = Some(MountType::BIND);
             docker.source = Some(path.to_owned());
+            docker.bind_options = bind_options(mount.propagation);
         }
         MountSource::Memory(bytes) => {
             let size_bytes = Some(signed(*bytes)).filter(|bytes| *bytes > 0);
@@ -119,6 +120,16 @@ fn mount(mount: &Mount) -> Result<DockerMount, RuntimeError> {
     Ok(docker)
 }
 
+/// Private is Docker's default.
+fn bind_options(propagation: Propagation) -> Option<MountBindOptions> {
+    let propagation = match propagation {
+        Propagation::None => return None,
+        Propagation::HostToContainer => MountBindOptionsPropagationEnum::RSLAVE,
+        Propagation::Bidirectional => MountBindOptionsPropagationEnum::RSHARED,
+    };
+    Some(MountBindOptions { propagation: Some(propagation), ..MountBindOptions::default() })
+}
+
 fn limit(host: &mut HostConfig, resources: &Resources) {
     let set = |value: u64| Some(signed(value)).filter(|value| *value > 0);
     host.cpu_shares = set(resources.cpu_shares);
@@ -126,6 +137,7 @@ fn limit(host: &mut HostConfig, resources: &Resources) {
     host.cpu_period = host.cpu_quota.map(|_| CPU_PERIOD);
     host.memory = set(resources.memory);
     host.memory_swap = host.memory; // memory and swap together: none of it is swap
+    host.pids_limit = set(resources.pids);
     host.oom_score_adj = Some(i64::from(resources.oom_score_adj));
 }
 
@@ -135,7 +147,27 @@ fn secure(host: &mut HostConfig, security: &Security) {
     host.cap_add = filled(&security.add_capabilities);
     host.cap_drop = filled(&security.drop_capabilities);
     host.readonly_rootfs = Some(security.read_only_root);
-    host.security_opt = security.no_new_privileges.then(|| vec!["no-new-privileges".to_owned()]);
+    host.security_opt = filled(&options(security));
+    if security.unmasked_proc {
+        host.masked_paths = Some(Vec::new());
+        host.readonly_paths = Some(Vec::new());
+    }
+}
+
+/// What Docker takes as words.
+fn options(security: &Security) -> Vec<String> {
+    let mut options = Vec::new();
+    if security.no_new_privileges {
+        options.push("no-new-privileges".to_owned());
+    }
+    match &security.seccomp {
+        Seccomp::RuntimeDefault => {}
+        Seccomp::Unconfined => options.push("seccomp=unconfined".to_owned()),
+        Seccomp::Profile(profile) => options.push(format!("seccomp={profile}")),
+    }
+    options.extend(security.selinux.iter().map(|(part, value)| format!("label={part}:{value}")));
+    options.extend(security.apparmor.iter().map(|profile| format!("apparmor={profile}")));
+    options
 }
 
 /// `user:group` as Docker reads it. A group alone goes with root: Docker cannot keep the image's user and
@@ -247,8 +279,9 @@ mod tests {
         let mut spec = app("web", "i", "image", &[]);
         assert_eq!((host(&spec).memory, host(&spec).cpu_period), (None, None));
         spec.resources =
-            Resources { cpu_shares: 512, cpu_quota: 50_000, memory: 1 << 20, oom_score_adj: 999 };
+            Resources { cpu_shares: 512, cpu_quota: 50_000, memory: 1 << 20, pids: 7, oom_score_adj: 999 };
         let host = host(&spec);
+        assert_eq!(host.pids_limit, Some(7));
         assert_eq!(
             (host.cpu_shares, host.cpu_quota, host.cpu_period),
             (Some(512), Some(50_000), Some(100_000))
@@ -269,9 +302,42 @@ mod tests {
     }
 
     #[test]
+    fn security_is_passed_on() {
+        let security = Security {
+            no_new_privileges: true,
+            seccomp: Seccomp::Unconfined,
+            selinux: vec![("type", "spc_t".into()), ("level", "s0".into())],
+            apparmor: Some("unconfined".into()),
+            unmasked_proc: true,
+            ..Security::default()
+        };
+        let mut host = HostConfig::default();
+        secure(&mut host, &security);
+        let expected = [
+            "no-new-privileges",
+            "seccomp=unconfined",
+            "label=type:spc_t",
+            "label=level:s0",
+            "apparmor=unconfined",
+        ];
+        assert_eq!(host.security_opt.unwrap(), expected);
+        assert_eq!((host.masked_paths, host.readonly_paths), (Some(Vec::new()), Some(Vec::new())));
+        let mut host = HostConfig::default();
+        secure(&mut host, &Security::default());
+        assert_eq!((host.security_opt, host.masked_paths), (None, None), "Docker's own are kept");
+        let own = Seccomp::Profile("{\"defaultAction\":\"SCMP_ACT_ALLOW\"}".into());
+        let options = options(&Security { seccomp: own, ..Security::default() });
+        assert_eq!(options, ["seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}"]);
+    }
+
+    #[test]
     fn memory_is_mounted_as_tmpfs() {
-        let memory =
-            Mount { source: MountSource::Memory(4096), container_path: "/m".into(), read_only: false };
+        let memory = Mount {
+            source: MountSource::Memory(4096),
+            container_path: "/m".into(),
+            read_only: false,
+            propagation: Propagation::None,
+        };
         let mounted = mount(&memory).unwrap();
         assert_eq!(mounted.typ, Some(MountType::TMPFS));
         assert_eq!(mounted.tmpfs_options.unwrap().size_bytes, Some(4096));

@@ -37,8 +37,7 @@ async fn connect(
     let now = Timestamp::now();
     filters.insert("type".to_owned(), vec!["container".to_owned()]);
     filters.insert("event".to_owned(), ["start", "die", "destroy"].map(str::to_owned).to_vec());
-    let since = format!("{}.{:09}", now.as_second(), now.subsec_nanosecond());
-    let options = EventsOptionsBuilder::default().since(&since).filters(&filters).build();
+    let options = EventsOptionsBuilder::default().since(&in_seconds(now)).filters(&filters).build();
     let messages = client.events(Some(options)).map_err(failed(OPERATION)).boxed();
     let mut events = messages.try_filter_map(|message| future::ready(Ok(event(message))));
     // Asked beside it, so that the subscription is on its way before anybody learns that it stands.
@@ -48,6 +47,24 @@ async fn connect(
     };
     let connected = stream::iter([Ok(RuntimeEvent::Connected)]).chain(stream::iter(first));
     Ok(connected.chain(events).chain(stream::iter([Err(hung_up())])))
+}
+
+/// The ends of commands in a container since a given time, until Docker hangs up, which is an error.
+pub(super) fn of_execs(
+    client: &Client,
+    container: &str,
+    since: Timestamp,
+) -> BoxStream<'static, Result<(), RuntimeError>> {
+    let filters = [("type", "container"), ("event", "exec_die"), ("container", container)];
+    let filters: HashMap<_, _> =
+        filters.into_iter().map(|(key, value)| (key.to_owned(), vec![value.to_owned()])).collect();
+    let options = EventsOptionsBuilder::default().since(&in_seconds(since)).filters(&filters).build();
+    let ends = client.events(Some(options)).map_err(failed(OPERATION)).map_ok(drop);
+    ends.chain(stream::iter([Err(hung_up())])).boxed()
+}
+
+fn in_seconds(time: Timestamp) -> String {
+    format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())
 }
 
 fn hung_up() -> RuntimeError {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use keelson_kubelet::runtime::{LogOptions, RuntimeError};
+use keelson_kubelet::runtime::{LogOptions, LogStream, RuntimeError};
 
 use self::editor::Editor;
 use crate::error::{failed_on, status};
@@ -102,8 +102,8 @@ impl Reader {
         tail: Option<u64>,
     ) -> BoxStream<'static, Result<LogOutput, Cause>> {
         let options = LogsOptionsBuilder::default()
-            .stdout(true)
-            .stderr(true)
+            .stdout(self.options.only != Some(LogStream::Stderr))
+            .stderr(self.options.only != Some(LogStream::Stdout))
             .follow(self.phase == Phase::Following)
             .timestamps(self.editor.reads_times())
             .since(since.map_or(0, |since| i32::try_from(since.as_second()).unwrap_or(i32::MAX)))

@@ -8,13 +8,13 @@ use crate::{DEMO_IMAGE, PAUSE_IMAGE};
 #[tokio::test]
 async fn loading_twice_is_loading_once() {
     on_node(async |node| {
-        let pause = node.runtime.image(PAUSE_IMAGE, false).await.unwrap();
+        let pause = node.runtime.image(PAUSE_IMAGE, None).await.unwrap();
         node.docker.ensure_builtin_images().await.unwrap();
-        assert_eq!(node.runtime.image(PAUSE_IMAGE, false).await.unwrap(), pause);
+        assert_eq!(node.runtime.image(PAUSE_IMAGE, None).await.unwrap(), pause);
         assert!(pause.size < 64 << 10, "a few kilobytes: {}", pause.size);
-        assert_ne!(node.runtime.image(DEMO_IMAGE, false).await.unwrap().id, pause.id);
+        assert_ne!(node.runtime.image(DEMO_IMAGE, None).await.unwrap().id, pause.id);
         assert_eq!(
-            node.runtime.image(&pause.id, false).await.unwrap().id,
+            node.runtime.image(&pause.id, None).await.unwrap().id,
             pause.id,
             "an id is as good as a name"
         );
@@ -33,7 +33,7 @@ async fn a_changed_image_takes_over_its_name() {
         let one = load(b"one").await;
         let two = load(b"two").await;
         assert_ne!(one, two);
-        assert_eq!(node.runtime.image(&name, false).await.unwrap().id, two);
+        assert_eq!(node.runtime.image(&name, None).await.unwrap().id, two);
         assert_eq!(load(b"one").await, one, "the same content has the same id");
         for id in [one, two] {
             let options = bollard::query_parameters::RemoveImageOptionsBuilder::default().force(true).build();
@@ -46,7 +46,9 @@ async fn a_changed_image_takes_over_its_name() {
 #[tokio::test]
 async fn images_that_are_not_to_be_had() {
     on_node(async |node| {
-        let look = async |image: &str, pull| node.runtime.image(image, pull).await.unwrap_err();
+        let look = async |image: &str, pull: bool| {
+            node.runtime.image(image, pull.then_some(&[][..])).await.unwrap_err()
+        };
         let absent = "localhost:1/keelson/absent:1";
         assert_eq!(look(absent, false).await, ImageError::NotPresent { image: absent.into() });
         let error = look(absent, true).await;

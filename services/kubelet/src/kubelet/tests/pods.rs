@@ -15,7 +15,7 @@ fn as_user<T>(message: T, name: &str, group: &str) -> Request<T> {
 async fn log(node: &TestNode, options: PodLogOptions) -> Result<String, tonic::Status> {
     let (namespace, name) = ("default".to_owned(), "web".to_owned());
     let request = PodLogRequest { namespace, name, options: Some(options) };
-    let service = &node.kubelet.as_ref().unwrap().service;
+    let service = &node.kubelet.as_ref().unwrap().answers.service;
     let chunks = service.log(as_user(request, "system:apiserver", "")).await?.into_inner();
     let chunks: Vec<_> = chunks.map(|chunk| chunk.unwrap().data).collect().await;
     Ok(String::from_utf8(chunks.concat()).unwrap())
@@ -213,7 +213,8 @@ async fn a_volume_that_cannot_be_made_is_named() {
     let node = TestNode::new().await;
     let mut pod = mk_pod("web", "web:1");
     let mut volume = Volume { name: "s".to_owned(), ..Volume::default() };
-    volume.volume_source.secret = Some(SecretVolumeSource::default());
+    let source = SecretVolumeSource { secret_name: "none".to_owned(), ..Default::default() };
+    volume.volume_source.secret = Some(source);
     pod.spec.volumes = vec![volume];
     node.bind(&pod);
     let waits = |status: &ContainerStatus| {
@@ -254,6 +255,18 @@ async fn last_words_reach_the_status() {
     eventually("it runs again", || is_up_again(&node)).await;
     let last = node.status("web").unwrap().last_state.terminated.unwrap();
     assert_eq!(last.message, "the disk is full");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_failed_without_a_word_is_quoted_from_its_log() {
+    let node = TestNode::new().await;
+    let mut pod = mk_pod("web", "web:1");
+    pod.spec.containers[0].termination_message_policy = "FallbackToLogsOnError".to_owned();
+    node.run(&pod).await;
+    node.hollow.end(&node.app("main").unwrap().id, 1);
+    eventually("it runs again", || is_up_again(&node)).await;
+    let last = node.status("web").unwrap().last_state.terminated.unwrap();
+    assert_eq!(last.message, "main attempt 0\n");
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,7 +331,7 @@ async fn a_followed_log_ends_with_its_container_or_with_the_kubelet() {
 #[tokio::test(start_paused = true)]
 async fn only_api_may_ask() {
     let node = TestNode::new().await;
-    let service = &node.kubelet.as_ref().unwrap().service;
+    let service = &node.kubelet.as_ref().unwrap().answers.service;
     let code = async |name: &str, group: &str| {
         let request = as_user(KubeletPodsRequest {}, name, group);
         service.pods(request).await.map_or_else(|status| status.code(), |_| Code::Ok)

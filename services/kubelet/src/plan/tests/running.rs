@@ -232,9 +232,28 @@ fn a_pod_whose_time_is_up_fails() {
     world.now = at(60);
     let plan = world.plan();
     assert_eq!(plan.actions, [stop("a-0", 90, StopReason::PodEnds)]);
-    let status = plan.status.unwrap();
+    assert_eq!(plan.status.unwrap().phase, "Running", "what it has taken is not free yet");
+    world.set("a-0", exited(143, 0, 61));
+    let status = world.status();
     assert_eq!((status.phase.as_str(), status.reason.as_str()), ("Failed", "DeadlineExceeded"));
     assert_eq!(world.condition("ContainersReady"), ("False".into(), "PodFailed".into()));
+    assert_eq!(world.state(), "terminated:Error");
+    world.report();
+    world.memory = Memory::default();
+    assert_eq!(world.actions(), [stop("POD-0", 60, StopReason::PodEnds)], "whatever is forgotten");
+}
+
+#[test]
+fn an_evicted_pod_says_why() {
+    let mut world = World::up(&["a"]);
+    let message = "The node was low on resource: memory.".to_owned();
+    world.memory.eviction = Some(Rejection { reason: "Evicted".to_owned(), message: message.clone() });
+    assert_eq!(world.actions(), [stop("a-0", 1, StopReason::PodEnds)]);
+    assert_eq!(world.condition("DisruptionTarget"), ("True".into(), "TerminationByKubelet".into()));
+    world.set("a-0", exited(137, 0, 1));
+    let status = world.status();
+    assert_eq!((status.phase.as_str(), status.reason.as_str()), ("Failed", "Evicted"));
+    assert_eq!(status.message, message);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Random walks: whatever happens in whatever order, no container is there twice, and the pod comes to its goal.
 
+use keelson_proto::core::{Lifecycle, LifecycleHandler, Probe};
+
 use super::*;
 use crate::clock::later;
 
@@ -17,6 +19,11 @@ impl Walk {
     fn new(seed: u64) -> Self {
         let mut world = World::new(&["a", "b"]);
         world.pod.spec.init_containers = vec![mk_container("i")];
+        world.pod.spec.containers[0].liveness_probe = Some(Probe { period_seconds: 5, ..Probe::default() });
+        world.pod.spec.containers[1].readiness_probe = Some(Probe { period_seconds: 1, ..Probe::default() });
+        let hook = || Some(LifecycleHandler::default());
+        let lifecycle = Lifecycle { post_start: hook(), pre_stop: hook(), ..Lifecycle::default() };
+        world.pod.spec.containers[1].lifecycle = Some(lifecycle);
         Self { world, rng: fastrand::Rng::with_seed(seed), rough: true }
     }
 
@@ -24,6 +31,9 @@ impl Walk {
         let plan = self.world.plan();
         for key in plan.cancel {
             self.world.in_flight.remove(&key);
+            if let Key::PreStop(id) = key {
+                self.world.memory.pre_stops.insert(id, self.world.now);
+            }
         }
         if (self.rng.bool() || !self.rough)
             && let Some(status) = plan.status
@@ -37,9 +47,13 @@ impl Walk {
             if let Action::Start { container, .. } = &action {
                 self.world.memory.images.remove(container);
             }
+            if let Action::Stop { id, deadline, .. } | Action::PreStop { id, deadline, .. } = &action {
+                self.world.memory.stopping.entry(id.clone()).or_insert(*deadline);
+            }
             self.world.begin(action);
         }
         self.finish_some();
+        self.world.memory.keep(&self.world.observed);
         if self.rough {
             self.break_something();
         }
@@ -85,6 +99,18 @@ impl Walk {
                 }
             }
             Action::Start { container, attempt, .. } => self.start(&container, attempt),
+            Action::PostStart { id, .. } => {
+                memory.post_starts.insert(id, !fails);
+            }
+            Action::PreStop { id, .. } => {
+                memory.pre_stops.insert(id, now);
+            }
+            Action::Probe { id, kind, .. } => {
+                let key = (id, kind);
+                let before = memory.probes.get(&key).copied();
+                let probe = Probe { period_seconds: 5, ..Probe::default() };
+                memory.probes.insert(key, Track::note(before, &probe, Some(!fails), now));
+            }
             Action::Stop { id, .. } if !fails => self.die(&id, 143),
             Action::Remove { id } if !fails => self.world.remove(&id),
             Action::Teardown => memory.torn_down = true,
@@ -165,6 +191,10 @@ impl Walk {
             let count = attempts.len();
             attempts.dedup();
             assert_eq!(attempts.len(), count, "{name} has one name twice");
+        }
+        for key in self.world.in_flight.keys() {
+            let (Key::Probe(id, _) | Key::PostStart(id) | Key::PreStop(id)) = key else { continue };
+            assert!(!id.starts_with(INFRA), "infra has neither probes nor hooks");
         }
     }
 }
