@@ -2,7 +2,8 @@
 //!
 //! A process that connects to a service address needs a route to it, because the address is translated only after the
 //! first look at the routes. The route leads into a bridge without ports: whatever a missing rule lets through ends there
-//! and never leaves the host. The bridge has no address; a connection starts from an address of the host.
+//! and never leaves the host. A connection starts from an address of the host: the bridge has none but that of cluster DNS,
+//! which is not for starting from.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +13,7 @@ use futures::channel::mpsc::UnboundedReceiver;
 use rtnetlink::packet_core::NetlinkMessage;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressScope};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use rtnetlink::packet_route::route::{RouteHeader, RouteScope, RouteType};
 use rtnetlink::sys::SocketAddr;
@@ -111,6 +112,16 @@ impl Links {
         let message = routed(RouteMessageBuilder::<Ipv4Addr>::new(), range, index, route).build();
         let added = self.handle.route().add(message).execute().await;
         added.or_else(unless_exists).map_err(refused(format!("routing {range} to {name}")))
+    }
+
+    /// Makes `address` one of this host's, on the bridge `name`. Its scope keeps the kernel from choosing it for
+    /// connections that start here.
+    pub(crate) async fn ensure_address(&self, name: &str, address: Ipv4Addr) -> Result<(), LinkError> {
+        let index = self.index(name).await?;
+        let mut request = self.handle.address().add(index, IpAddr::V4(address), 32);
+        request.message_mut().header.scope = AddressScope::Host;
+        let added = request.execute().await;
+        added.or_else(unless_exists).map_err(refused(format!("giving {address} to {name}")))
     }
 
     /// Removes the link `name` and with it its routes; whether it was there.

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::dns::DnsConfig;
+
 /// How the table is brought into force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
@@ -37,6 +39,8 @@ pub struct Config {
     pub pod_cidrs: Vec<Cidr>,
     /// Where the userspace forwarder listens for node ports.
     pub node_port_address: Ipv4Addr,
+    /// Cluster DNS, if it is to be served; it needs the privileges that rules need.
+    pub dns: Option<DnsConfig>,
     /// The network namespace that is meant, as a path such as `/run/netns/blue`; `None` for this process's own.
     pub netns: Option<PathBuf>,
 }
@@ -78,6 +82,7 @@ impl Config {
             pod_interfaces: vec!["docker0".to_owned()],
             pod_cidrs: Vec::new(),
             node_port_address: Ipv4Addr::UNSPECIFIED,
+            dns: None,
             netns: None,
         }
     }
@@ -100,6 +105,12 @@ impl Cidr {
     /// How many bits all addresses have in common.
     pub fn prefix(self) -> u8 {
         self.prefix
+    }
+
+    /// The address so many after the first; `None` if it is not in the range.
+    pub fn nth(self, offset: u32) -> Option<Ipv4Addr> {
+        let address = Ipv4Addr::from_bits(self.address.to_bits().checked_add(offset)?);
+        self.contains(address).then_some(address)
     }
 
     /// Whether `address` is in the range.
@@ -143,6 +154,13 @@ mod tests {
         for text in ["", "10.0.0.0", "10.0.0.0/33", "10.0.0/24", "::/64"] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn addresses_are_counted_from_the_first() {
+        let range: Cidr = "10.0.0.0/28".parse().unwrap();
+        assert_eq!(range.nth(10), Some(Ipv4Addr::new(10, 0, 0, 10)));
+        assert_eq!(range.nth(16), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::bridge::Links;
 use crate::config::Mode;
+use crate::dns::{self, DnsConfig, Zone};
 use crate::engine::{ApplyError, Engine};
 use crate::hairpin::Hairpin;
 use crate::host::Host;
@@ -46,6 +47,8 @@ pub(crate) struct Driver {
     /// What has to run beside the engine.
     pub(crate) hairpin: Option<Hairpin>,
     pub(crate) meter: Meter,
+    /// Cluster DNS, whose address this host has.
+    pub(crate) dns: Option<DnsConfig>,
 }
 
 /// The API's side.
@@ -81,6 +84,10 @@ impl Driver {
         tokio::select! {
             () = drain.signaled() => return,
             () = source.synced() => {}
+        }
+        if let Some(dns) = self.dns.take() {
+            let zone = Zone::new(&dns.domain, source.services.clone(), source.endpoints.clone());
+            tasks.spawn("dns", dns::serve(dns, self.host.clone(), zone, tasks.clone()));
         }
         let mut wanted = Table::default();
         let mut in_force = None;
@@ -173,14 +180,13 @@ async fn pause(delay: Duration, drain: &Drain) {
 impl Source {
     fn spawn(client: &Client, tasks: &Tasks, (services, endpoints): (Counter, Counter)) -> Self {
         let changed = Arc::<Changed>::default();
-        let services =
-            Informer::spawn(tasks, client.api::<Service>(), WatchScope::default(), changed.handler(services));
-        let endpoints = Informer::spawn(
-            tasks,
-            client.api::<Endpoints>(),
-            WatchScope::default(),
-            changed.handler(endpoints),
-        );
+        // By address, for names that DNS is asked for backwards.
+        let (by_ip, by_named_ip) = (Cache::with_index(dns::cluster_ip), Cache::with_index(dns::hostnames));
+        let (all, handler) = (WatchScope::default, changed.handler(services));
+        Informer::spawn_into(tasks, client.api::<Service>(), all(), by_ip.clone(), handler);
+        let handler = changed.handler(endpoints);
+        Informer::spawn_into(tasks, client.api::<Endpoints>(), all(), by_named_ip.clone(), handler);
+        let (services, endpoints) = (by_ip, by_named_ip);
         Self { services, endpoints, changed }
     }
 

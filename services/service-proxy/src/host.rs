@@ -4,14 +4,14 @@
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio::process::Command;
 
 /// How long a program may take; `nft` takes milliseconds.
@@ -124,6 +124,37 @@ impl Host {
     /// A socket to connect with.
     pub(crate) fn socket(&self) -> io::Result<TcpSocket> {
         self.inside(TcpSocket::new_v4)?
+    }
+
+    /// A socket to connect to `address` with.
+    pub(crate) fn socket_to(&self, address: SocketAddr) -> io::Result<TcpSocket> {
+        match address {
+            SocketAddr::V4(_) => self.socket(),
+            SocketAddr::V6(_) => self.inside(TcpSocket::new_v6)?,
+        }
+    }
+
+    /// A socket for datagrams at `address`.
+    pub(crate) fn udp_at(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+        self.inside(|| {
+            let socket = std::net::UdpSocket::bind(address)?;
+            socket.set_nonblocking(true)?;
+            UdpSocket::from_std(socket)
+        })?
+    }
+
+    /// A socket for datagrams to `address` and from there, at a port of its own.
+    pub(crate) fn udp_to(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+        let any = match address {
+            SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        };
+        self.inside(|| {
+            let socket = std::net::UdpSocket::bind(any)?;
+            socket.connect(address)?;
+            socket.set_nonblocking(true)?;
+            UdpSocket::from_std(socket)
+        })?
     }
 
     /// Runs `work` in the namespace; what it opens stays there. Must be called from a runtime.

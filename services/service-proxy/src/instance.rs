@@ -28,6 +28,11 @@ impl Instance {
         format!("keelson_{}", self.id)
     }
 
+    /// The nftables table that stands in for the other while that is replaced.
+    pub(crate) fn stand_in_table(&self) -> String {
+        format!("keelson_{}_next", self.id)
+    }
+
     /// What all iptables chains begin with.
     pub(crate) fn chain_prefix(&self) -> String {
         format!("KEELSON-{}-", self.id)

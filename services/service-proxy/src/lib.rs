@@ -12,6 +12,7 @@
 //! | `userspace` | the table as a TCP forwarder |
 //! | `bridge` | the link that keeps packets to service addresses on this host |
 //! | `hairpin`, `localnet` | the kernel's switches that rules need |
+//! | [`dns`] | the names of services and endpoints |
 //! | `driver` | informers → table → applier |
 //! | `grpc` | the table as others see it |
 //!
@@ -20,6 +21,7 @@
 
 mod bridge;
 pub mod config;
+pub mod dns;
 mod driver;
 mod engine;
 mod grpc;
@@ -38,6 +40,7 @@ mod testing;
 
 pub use self::bridge::LinkError;
 pub use self::config::{Cidr, Config, Mode};
+pub use self::dns::DnsConfig;
 pub use self::engine::ChooseError;
 pub use self::grpc::TableService;
 pub use self::host::CommandError;

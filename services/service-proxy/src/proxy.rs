@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::bridge::{LinkError, Links};
 use crate::config::{Config, Mode};
+use crate::dns::DnsConfig;
 use crate::driver::Driver;
 use crate::engine::{Choice, ChooseError};
 use crate::grpc::TableService;
@@ -31,6 +32,7 @@ struct Parts {
     mode: Mode,
     reason: Option<String>,
     table: watch::Receiver<Table>,
+    dns: Option<DnsConfig>,
     client: Client,
     tasks: Tasks,
     /// Taken by `run`.
@@ -77,7 +79,12 @@ impl ServiceProxy {
         let meter = Meter::new(metrics, mode, &table);
         let client = client.with_metrics(metrics);
         let latch = Some(health.register("service-proxy"));
+        let dns = match config.dns {
+            Some(dns) => address_for(&host, &instance, dns).await,
+            None => None,
+        };
         let driver = Driver {
+            dns: dns.clone(),
             engine,
             host: host.clone(),
             instance: instance.clone(),
@@ -88,7 +95,8 @@ impl ServiceProxy {
             meter,
         };
         let driver = Mutex::new(Some(driver));
-        let parts = Parts { host, instance, mode, reason, table, client, tasks: tasks.clone(), driver };
+        let tasks = tasks.clone();
+        let parts = Parts { host, instance, mode, reason, table, dns, client, tasks, driver };
         Ok(Self { parts: Arc::new(parts) })
     }
 
@@ -119,6 +127,11 @@ impl ServiceProxy {
         self.parts.table.clone()
     }
 
+    /// Where cluster DNS answers; `None` if it is not served.
+    pub fn dns(&self) -> Option<&DnsConfig> {
+        self.parts.dns.as_ref()
+    }
+
     /// Removes rules, switches and bridge of this instance from the host: to be called when it no longer runs.
     pub async fn cleanup(&self) -> Result<(), ProxyError> {
         let removed = remove(&self.parts.host, &self.parts.instance).await;
@@ -130,6 +143,18 @@ impl ServiceProxy {
 impl std::fmt::Debug for ServiceProxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceProxy").field("mode", &self.parts.mode).finish_non_exhaustive()
+    }
+}
+
+/// Makes the address of cluster DNS one of this host's; without the privileges for that there is no cluster DNS.
+async fn address_for(host: &Host, instance: &Instance, dns: DnsConfig) -> Option<DnsConfig> {
+    let links = Links::open(host).ok()?;
+    match links.ensure_address(&instance.bridge(), dns.address).await {
+        Ok(()) => Some(dns),
+        Err(error) => {
+            tracing::warn!(%error, "there is no cluster DNS on this host");
+            None
+        }
     }
 }
 

@@ -214,7 +214,7 @@ async fn the_next_proxy_takes_over_without_a_gap_or_leftovers(mode: Mode) {
     let mut next = start(&rig.config, &rig.net).await;
     let table = mk_table(&[web]);
     let replace = async {
-        for _ in 0..10 {
+        for _ in 0..40 {
             next.apply(None, &table).await.unwrap();
         }
     };

@@ -27,20 +27,39 @@ impl Nftables {
 
     /// Brings `new` into force, by the difference to `old` if that is known to be in force.
     pub(crate) async fn apply(&mut self, old: Option<&Table>, new: &Table) -> Result<(), CommandError> {
-        let text = match old {
-            Some(old) => text::changes(&self.settings, &diff(old, new)),
-            None => text::all(&self.settings, new),
-        };
-        if !text.is_empty() {
-            nft(&self.host, &text).await?;
+        match old {
+            Some(old) => {
+                let text = text::changes(&self.settings, &diff(old, new));
+                if !text.is_empty() {
+                    nft(&self.host, &text).await?;
+                }
+            }
+            None => self.take_over(new).await?,
         }
         self.forward.apply(&self.host, &self.settings, new).await
     }
+
+    /// Replaces whatever is in force.
+    ///
+    /// A transaction is one for rules, not for the chains at a hook: a packet that comes to the new chain just before the
+    /// commit and to the old one just after finds no rules in either. So the same rules stand in from another table.
+    async fn take_over(&self, new: &Table) -> Result<(), CommandError> {
+        let (table, stand_in) = (self.settings.instance.table(), self.settings.instance.stand_in_table());
+        let there = self.host.run("nft", &["list", "tables", "ip"], "").await?;
+        let replaced = there.lines().any(|line| line.trim_end().ends_with(&format!(" {table}")));
+        if replaced {
+            nft(&self.host, &text::all(&self.settings, stand_in.clone(), new)).await?;
+        }
+        nft(&self.host, &text::all(&self.settings, table, new)).await?;
+        // Or what a proxy has left that was killed at this point.
+        nft(&self.host, &text::remove(&stand_in)).await
+    }
 }
 
-/// Removes the table of an instance, if it is there.
+/// Removes the tables of an instance, if they are there.
 pub(crate) async fn remove(host: &Host, instance: &Instance) -> Result<(), CommandError> {
-    nft(host, &text::remove(&instance.table())).await
+    let [table, stand_in] = [instance.table(), instance.stand_in_table()].map(|table| text::remove(&table));
+    nft(host, &format!("{table}{stand_in}")).await
 }
 
 async fn nft(host: &Host, text: &str) -> Result<(), CommandError> {

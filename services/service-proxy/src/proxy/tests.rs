@@ -1,9 +1,14 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::base::iana::Rcode;
+use domain::base::{Message, MessageBuilder, Rtype};
+use domain::rdata::A;
 use futures::Stream;
 use futures::future::BoxFuture;
 use keelson_base_client::Channel;
@@ -13,15 +18,18 @@ use keelson_base_daemon::trace::Tracer;
 use keelson_proto::core::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Service, ServicePort};
 use keelson_proto::v1::service_proxy_server::ServiceProxy as _;
 use keelson_proto::v1::{RawList, RawWatchEvent, TableRequest, WatchEventType};
-use keelson_proto::{Message, Object};
+use keelson_proto::{Message as _, Object};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
 use super::*;
+use crate::dns;
 use crate::testing::{Net, POD_PORT};
 
+const DNS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
 const CLUSTER: &str = "10.0.0.9:80";
 
 /// An api with one service and its endpoints, whose watches a test feeds.
@@ -127,6 +135,98 @@ fn mk_endpoints(pods: &[u8], revision: u64) -> Endpoints {
         ..Default::default()
     }];
     endpoints
+}
+
+/// Asks the cluster DNS from a place of the network, by UDP and by TCP, which must agree.
+async fn resolve(from: &Host, name: &str) -> Vec<String> {
+    let (server, asked) = (SocketAddr::from((DNS, 53)), dns::query(name, Rtype::A, None));
+    let by_udp = async {
+        let socket = from.udp_to(server)?;
+        socket.send(&asked).await?;
+        let mut buffer = vec![0; 512];
+        let read = socket.recv(&mut buffer).await?;
+        buffer.truncate(read);
+        io::Result::Ok(buffer)
+    };
+    let by_tcp = async {
+        let mut stream = from.socket_to(server)?.connect(server).await?;
+        stream.write_u16(asked.len().try_into().unwrap()).await?;
+        stream.write_all(&asked).await?;
+        let mut buffer = vec![0; stream.read_u16().await?.into()];
+        stream.read_exact(&mut buffer).await?;
+        io::Result::Ok(buffer)
+    };
+    let both = async { tokio::try_join!(by_udp, by_tcp) };
+    let (by_udp, by_tcp) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap().unwrap();
+    let [by_udp, by_tcp] = [by_udp, by_tcp].map(|bytes| dns::records(&Message::from_octets(bytes).unwrap()));
+    assert_eq!(by_udp, by_tcp, "{name}");
+    by_udp
+}
+
+/// A name server that says 192.0.2.7 to everything, at one pod.
+async fn other_names(pod: &Host, address: SocketAddr) {
+    let (udp, tcp) = (pod.udp_at(address).unwrap(), pod.listen(address).unwrap());
+    fn answer(query: &[u8]) -> Vec<u8> {
+        let query = Message::from_slice(query).unwrap();
+        let mut answer = MessageBuilder::new_vec().start_answer(query, Rcode::NOERROR).unwrap();
+        let name = query.sole_question().unwrap().into_qname();
+        answer.push((name, 60, A::from_octets(192, 0, 2, 7))).unwrap();
+        answer.finish()
+    }
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 512];
+        while let Ok((read, from)) = udp.recv_from(&mut buffer).await {
+            udp.send_to(&answer(&buffer[..read]), from).await.unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = tcp.accept().await {
+            let mut query = vec![0; stream.read_u16().await.unwrap().into()];
+            stream.read_exact(&mut query).await.unwrap();
+            let answer = answer(&query);
+            stream.write_u16(answer.len().try_into().unwrap()).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn names_are_answered_on_every_host_and_change_with_their_endpoints() {
+    for mode in [Mode::Nftables, Mode::Iptables] {
+        let Some(net) = Net::new().await else { return };
+        let before = net.host.snapshot().await;
+        let resolv_conf = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(resolv_conf.path(), format!("nameserver {DNS}\nnameserver 10.88.0.12\n")).unwrap();
+        other_names(&net.pods[1].host, "10.88.0.12:53".parse().unwrap()).await;
+        let mut service = mk_service();
+        service.spec.cluster_ip = "None".to_owned();
+        let (api, feed) = FakeApi::new(service, mk_endpoints(&[1], 1));
+        let tasks = Tasks::new();
+        let health = Health::new(tasks.drain());
+        let dns =
+            DnsConfig { resolv_conf: resolv_conf.path().into(), ..DnsConfig::new(DNS, "cluster.local") };
+        let config = Config { dns: Some(dns.clone()), ..net.config(mode) };
+        let proxy =
+            ServiceProxy::build(config, api.client(), &tasks, &health, &Metrics::new()).await.unwrap();
+        assert_eq!(proxy.dns(), Some(&dns));
+        let running = proxy.clone();
+        tasks.spawn_critical("service-proxy", async move { running.run().await });
+        tokio::time::timeout(Duration::from_secs(10), health.ready()).await.unwrap();
+
+        for from in [&net.host.host, &net.pods[0].host] {
+            assert_eq!(resolve(from, "web.default.svc.cluster.local").await, ["10.88.0.11"], "{mode}");
+            assert_eq!(resolve(from, "other.default.svc.cluster.local").await, [""; 0]);
+            assert_eq!(resolve(from, "example.org").await, ["192.0.2.7"], "another's name");
+        }
+        feed.send(WatchEventType::Modified, &mk_endpoints(&[1, 3], 2), 2).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        while resolve(&net.pods[0].host, "web.default.svc.cluster.local").await.len() < 2 {
+            assert!(tokio::time::Instant::now() < deadline, "the second endpoint has no name");
+        }
+        tasks.join(Duration::from_secs(5)).await.unwrap();
+        proxy.cleanup().await.unwrap();
+        assert_eq!(net.host.snapshot().await, before);
+    }
 }
 
 async fn eventually(mut table: watch::Receiver<Table>, holds: impl FnMut(&Table) -> bool) {

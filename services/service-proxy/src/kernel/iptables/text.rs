@@ -92,6 +92,8 @@ impl Script<'_> {
         let _ = writeln!(nat, "-A {back} -m conntrack --ctorigdst {range} -j RETURN");
         let filter = &mut self.filter;
         let _ = writeln!(filter, ":{refuse} - [0:0]\n:{input} - [0:0]\n:{forward} - [0:0]");
+        // Cluster DNS answers at an address of this host.
+        let _ = writeln!(filter, "-A {refuse} -d {range} -m addrtype --dst-type LOCAL -j RETURN");
         let _ = writeln!(filter, "-A {refuse} -d {range} -p tcp -j REJECT --reject-with tcp-reset");
         let _ = writeln!(filter, "-A {refuse} -d {range} -j REJECT --reject-with icmp-port-unreachable");
         let outside = "! -i lo -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED";

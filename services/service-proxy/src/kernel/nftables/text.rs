@@ -21,16 +21,19 @@ struct Script {
     text: String,
 }
 
-/// Replaces whatever the table holds.
-pub(super) fn all(settings: &Settings, new: &Table) -> String {
-    let table = settings.instance.table();
-    let changes = changes(settings, &diff(&Table::default(), new));
-    format!("{}{}{changes}", remove(&table), frame(settings, &table))
+/// Replaces whatever `table`, one of the instance's, holds.
+pub(super) fn all(settings: &Settings, table: String, new: &Table) -> String {
+    let frame = format!("{}{}", remove(&table), frame(settings, &table));
+    format!("{frame}{}", changes_to(table, &diff(&Table::default(), new)))
 }
 
 /// Changes just what differs; empty if nothing does.
 pub(super) fn changes(settings: &Settings, diff: &Diff) -> String {
-    let mut script = Script { table: settings.instance.table(), text: String::new() };
+    changes_to(settings.instance.table(), diff)
+}
+
+fn changes_to(table: String, diff: &Diff) -> String {
+    let mut script = Script { table, text: String::new() };
     diff.frontends.iter().for_each(|change| script.withdraw(change));
     diff.ports.iter().for_each(|change| script.declare(change));
     diff.ports.iter().for_each(|change| script.fill(change));
@@ -98,7 +101,7 @@ table ip {table} {{
 	}}
 	chain filter_output {{
 		type filter hook output priority filter - 5; policy accept;
-		ip daddr {range} jump refuse
+		ip daddr {range} fib daddr type != local jump refuse
 	}}
 }}
 "

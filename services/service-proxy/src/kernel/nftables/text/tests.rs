@@ -36,7 +36,7 @@ delete chain ip keelson_dev service/default/web/tcp/80
     assert_eq!(between(&[], std::slice::from_ref(&web)), made);
     assert_eq!(between(std::slice::from_ref(&web), &[]), unmade);
     assert_eq!(between(std::slice::from_ref(&web), std::slice::from_ref(&web)), "");
-    let all = all(&mk_settings(), &mk_table(&[web]));
+    let all = all(&mk_settings(), mk_settings().instance.table(), &mk_table(&[web]));
     assert!(
         all.starts_with("add table ip keelson_dev\ndelete table ip keelson_dev\ntable ip keelson_dev {"),
         "{all}"
