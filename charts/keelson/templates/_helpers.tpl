@@ -149,6 +149,9 @@ of `keelson pki`.
       busybox cp ca.crt ca.key cluster-id /tmp/pki/
       busybox cp etcd-ca.crt /tmp/pki/etcd/ca.crt
       busybox cp etcd-ca.key /tmp/pki/etcd/ca.key
+      {{- if has "sa.key" (index . 2) }}
+      busybox cp sa.key /tmp/pki/
+      {{- end }}
       keelson pki --pki-dir=/tmp/pki --validity={{ $root.Values.tls.validity }}{{ range index . 3 }} {{ . }}{{ end }}
       cd /tmp/pki
       for file in {{ join " " (index . 2) }}; do busybox cp "$file" "/etc/keelson/pki/$file"; done
@@ -175,7 +178,7 @@ of `keelson pki`.
     secretName: {{ include "keelson.authorities" . }}
     defaultMode: 288  # 0440
     items:
-      {{- range list "ca.crt" "ca.key" "etcd-ca.crt" "etcd-ca.key" "cluster-id" }}
+      {{- range list "ca.crt" "ca.key" "etcd-ca.crt" "etcd-ca.key" "cluster-id" "sa.key" }}
       - { key: {{ . }}, path: {{ . }} }
       {{- end }}
 - name: signing

@@ -74,6 +74,7 @@ pub fn pki(args: &PkiArgs) -> anyhow::Result<()> {
     let authority = Pki::open_or_create(dir, &who::loopback())?;
     made.add("", authority.ensure(&args.identities()?, args.validity, args.renew)?);
     made.warn_of_authority("ca.crt", &authority, args.validity);
+    authority.signing_key()?;
     let authority = Pki::open_or_create(&etcd, &who::loopback())?;
     made.add("etcd/", authority.ensure(&args.etcd_identities(), args.validity, args.renew)?);
     made.warn_of_authority("etcd/ca.crt", &authority, args.validity);

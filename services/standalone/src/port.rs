@@ -2,13 +2,19 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use keelson_base_daemon::admin::{self, Health, Metrics};
 use keelson_base_daemon::reflection::{ReflectionError, add_reflection};
 use keelson_base_daemon::serve::{self, Listener, Options};
 use keelson_base_daemon::tasks::Tasks;
-use keelson_base_daemon::tls::{ALPN_ANY_HTTP, ClientAuth, LiveIdentity, ServerTls, TlsError};
+use keelson_base_daemon::tls::{ALPN_ANY_HTTP, ClientAuth, LiveIdentity, Peer, ServerTls, TlsError};
 use tonic::service::Routes;
+
+/// What the media types of gRPC begin with.
+const GRPC: &[u8] = b"application/grpc";
 
 /// gRPC services with what every port has besides: gRPC health and reflection, `/healthz`, `/livez`, `/readyz`, and
 /// `/metrics`.
@@ -50,6 +56,24 @@ pub(crate) fn serve(
 ) {
     let options = Options { tracer: tasks.tracer().clone(), ..Options::default() };
     tasks.spawn_critical(name, serve::serve(listener, tls, router, tasks.drain(), options));
+}
+
+/// The same for those without a certificate too, as far as api says itself who may do what; everything else is for those
+/// who show one.
+pub(crate) fn known_only(router: Router) -> Router {
+    router.layer(axum::middleware::from_fn(refuse_strangers))
+}
+
+async fn refuse_strangers(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if request.extensions().get::<Peer>().is_some() || keelson_api::authenticates(path) {
+        return next.run(request).await;
+    }
+    let why = "show a client certificate of this cluster's authority";
+    if request.headers().get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(GRPC)) {
+        return tonic::Status::unauthenticated(why).into_http();
+    }
+    (StatusCode::UNAUTHORIZED, why).into_response()
 }
 
 /// A call of a service that this port does not have: reflection lists all of them on every port.

@@ -44,6 +44,9 @@ pub struct UpArgs {
     node_name: Option<String>,
     #[command(flatten)]
     runtime: RuntimeFlags,
+    /// Directory with manifests of static pods, or one manifest, for the first node.
+    #[arg(long, value_name = "PATH")]
+    pod_manifest_path: Option<PathBuf>,
     /// Address that the gateway, the gRPC services and the kubelets listen on. Pods reach the gateway on
     /// Docker's bridge besides.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
@@ -149,6 +152,7 @@ impl UpArgs {
         Ok(ClusterConfig {
             store: self.store.clone(),
             runtime: self.runtime.clone(),
+            pod_manifest_path: self.pod_manifest_path.clone(),
             node_names,
             bind_address: self.bind_address,
             gateway_port: self.gateway_port,

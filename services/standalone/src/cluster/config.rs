@@ -20,6 +20,8 @@ pub struct ClusterConfig {
     pub store: StoreFlags,
     /// What runs containers.
     pub runtime: RuntimeFlags,
+    /// Manifests of static pods, for the first node.
+    pub pod_manifest_path: Option<PathBuf>,
     /// The nodes' names: one kubelet each.
     pub node_names: Vec<String>,
     /// Address that the gateway and the gRPC services listen on.
@@ -50,6 +52,7 @@ impl ClusterConfig {
             trace: TraceFlags::default(),
             store: StoreChoice::Embedded.into(),
             runtime: RuntimeFlags { runtime: RuntimeKind::Hollow, docker_host: None },
+            pod_manifest_path: None,
             node_names: vec!["node-1".to_owned()],
             bind_address: Ipv4Addr::LOCALHOST.into(),
             gateway_port: 0,

@@ -1,6 +1,7 @@
 //! The certificates of a cluster in one process.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use keelson_base_daemon::admin::Metrics;
@@ -18,6 +19,7 @@ const VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The certificates of one cluster.
 pub(super) struct Identities {
     admin: Identity,
+    signing_key: PathBuf,
     /// Of whoever listens, by the name of the identity.
     servers: HashMap<String, LiveIdentity>,
 }
@@ -43,6 +45,7 @@ impl Identities {
         let dir = data.pki();
         let pki = Pki::open_or_create(&dir, &sans)?;
         let admin = issue(&pki, &Who::ADMIN.spec([]))?;
+        let signing_key = pki.signing_key()?;
         let mut specs = vec![Who::GATEWAY.spec(service), Who::API.spec([])];
         specs.extend(config.node_names.iter().map(|node| who::kubelet_spec(node)));
         specs.iter().try_for_each(|spec| issue(&pki, spec).map(drop))?;
@@ -53,7 +56,7 @@ impl Identities {
         let (names, files): (Vec<_>, Vec<_>) =
             specs.into_iter().map(files).map(|(name, files)| (name.clone(), (name, files))).unzip();
         let live = LiveIdentity::follow_all(files, tasks, metrics)?;
-        Ok(Self { admin, servers: names.into_iter().zip(live).collect() })
+        Ok(Self { admin, signing_key, servers: names.into_iter().zip(live).collect() })
     }
 
     /// What a server shows, by the name of its identity.
@@ -62,6 +65,11 @@ impl Identities {
     /// If there was none of that name when the cluster started.
     pub(super) fn server(&self, name: &str) -> Result<&LiveIdentity, TlsError> {
         self.servers.get(name).ok_or_else(|| TlsError::BadName(name.to_owned()))
+    }
+
+    /// Where the key is that the tokens of service accounts are signed with.
+    pub(super) fn signing_key(&self) -> &Path {
+        &self.signing_key
     }
 
     /// The administrator's.

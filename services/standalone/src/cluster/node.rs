@@ -14,8 +14,9 @@ use keelson_base_daemon::tasks::Tasks;
 use keelson_base_daemon::tls::ClientAuth;
 use keelson_base_daemon::trace::Tracing;
 use keelson_kubelet::runtime::Runtime;
-use keelson_kubelet::{Config, Kubelet};
+use keelson_kubelet::{Config, Kubelet, StaticSources};
 use keelson_kubelet_docker::Docker;
+use keelson_service_proxy::DnsConfig;
 use nix::mount::{MntFlags, umount2};
 
 use crate::cluster::dialer::LocalKubelets;
@@ -47,6 +48,8 @@ pub(super) struct Nodes<'a> {
     pub(super) health: &'a Health,
     pub(super) metrics: &'a Metrics,
     pub(super) tracing: &'a Tracing,
+    /// Where pods find cluster DNS, if it is served.
+    pub(super) dns: Option<&'a DnsConfig>,
 }
 
 // === impl Nodes ===
@@ -67,18 +70,26 @@ impl Nodes<'_> {
         let tasks = self.tasks.child(&format!("kubelet-{name}")).traced(tracer.clone());
         let pods = runtime::hollow_pods(index);
         let runtime = runtime::of_node(self.docker, self.data.cluster_id(), name, pods, &tasks);
-        let config = Config {
+        let mut config = Config {
             port: address.port(),
             node_ips: self.node_ips(),
+            bare_volumes: self.docker.is_none(),
+            static_pods: StaticSources {
+                path: self.config.pod_manifest_path.clone().filter(|_| index == 0),
+                ..StaticSources::default()
+            },
             ..Config::new(name, self.data.node(name))
         };
+        if let Some(dns) = self.dns {
+            config = config.with_cluster_dns(vec![dns.address.into()], &dns.domain);
+        }
         let client = client(self.api, who::kubelet(name), self.tracing.tracer("api"));
         let kubelet = Kubelet::build(config, runtime.clone(), client, &tasks, self.health, self.metrics)
             .await
             .map_err(service("kubelet"))?;
-        self.kubelets.add(name, Channel::in_process(kubelet.routes(), Who::API.peer(), tracer));
-        let tls = port::tls(self.identities.server(&who::kubelet_spec(name).name)?, ClientAuth::Required)?;
         let router = port::router(kubelet.routes(), self.health, self.metrics)?;
+        self.kubelets.add(name, Channel::in_process(router.clone(), Who::API.peer(), tracer));
+        let tls = port::tls(self.identities.server(&who::kubelet_spec(name).name)?, ClientAuth::Required)?;
         port::serve(listener, Some(tls), router, &tasks, "kubelet");
         Ok(Node { name: name.to_owned(), address, runtime })
     }

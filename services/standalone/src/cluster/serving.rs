@@ -101,7 +101,7 @@ impl Serving {
         for listener in self.gateway {
             port::serve(listener, Some(tls.clone()), gateway.clone(), &tasks, "gateway");
         }
-        let tls = port::tls(identities.server(Who::API.identity)?, ClientAuth::Required)?;
+        let tls = port::tls(identities.server(Who::API.identity)?, ClientAuth::Optional)?;
         let tasks = tasks.traced(tracing.tracer("api"));
         port::serve(self.grpc, Some(tls), grpc, &tasks, "grpc");
         Ok(())

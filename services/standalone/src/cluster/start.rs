@@ -12,7 +12,7 @@ use keelson_gateway::Gateway;
 use keelson_kubelet_docker::Docker;
 use keelson_replication::Replication;
 use keelson_scheduler::Scheduler;
-use keelson_service_proxy::{Cidr, ServiceProxy};
+use keelson_service_proxy::{Cidr, DnsConfig, ServiceProxy};
 use tonic::service::Routes;
 
 use crate::cluster::dialer::LocalKubelets;
@@ -78,11 +78,11 @@ impl Cluster {
             Some(proxy) => grpc.add_service(proxy.routes()),
             None => grpc,
         };
-        let nodes = ground.nodes().await?;
+        let nodes = ground.nodes(proxy.as_ref().and_then(ServiceProxy::dns)).await?;
         let gateway = ground.gateway();
         let (gateway_addresses, grpc_address) = ground.serving.addresses();
         let host = ground.serving.advertised().first().map(|address| (*address.ip()).into());
-        let grpc = port::router(grpc, &ground.health, &ground.metrics)?;
+        let grpc = port::known_only(port::router(grpc, &ground.health, &ground.metrics)?);
         ground.serving.serve(gateway.clone(), grpc, &ground.identities, tasks, &ground.tracing)?;
         ground.health.ready().await;
         progress.done(format!("gateway and {}: ready", counted(nodes.len(), "kubelet")));
@@ -136,6 +136,8 @@ impl Ground {
         if api.advertise_address.is_empty() {
             api.advertise_address = serving.advertised();
         }
+        let signing = &mut api.auth.service_account_signing_key_file;
+        signing.get_or_insert_with(|| identities.signing_key().to_owned());
         let api =
             Api::build(api, store.clone(), kubelets.clone(), &traced, &health, &metrics).await?.routes();
         progress.done("api");
@@ -174,8 +176,11 @@ impl Ground {
             .map_err(service("scheduler"))?;
         let client = self.client(&Who::CONTROLLERS);
         let tasks = &self.traced("replication");
-        let replication = Replication::build(config.replication.clone(), client, tasks, health, metrics)
-            .map_err(service("replication"))?;
+        let identity = self.identities.server(Who::API.identity).map_err(service("replication"))?;
+        let told =
+            keelson_replication::Config { root_ca: Some(identity.clone()), ..config.replication.clone() };
+        let replication =
+            Replication::build(told, client, tasks, health, metrics).map_err(service("replication"))?;
         progress.done("scheduler, replication");
         Ok(replication.add_to(scheduler.add_to(Routes::from(self.api.clone()))))
     }
@@ -188,6 +193,7 @@ impl Ground {
             .map_err(service("service-proxy"))?;
         let config = keelson_service_proxy::Config {
             mode,
+            dns: proxy::cluster_dns(range),
             ..keelson_service_proxy::Config::new(self.data.cluster_id(), range)
         };
         let client = self.client(&Who::PROXY);
@@ -201,7 +207,7 @@ impl Ground {
         Ok(Some(proxy))
     }
 
-    async fn nodes(&mut self) -> Result<Vec<Node>, StartError> {
+    async fn nodes(&mut self, dns: Option<&DnsConfig>) -> Result<Vec<Node>, StartError> {
         let mut listeners = self.serving.take_kubelets();
         let start = Nodes {
             config: &self.config,
@@ -214,6 +220,7 @@ impl Ground {
             health: &self.health,
             metrics: &self.metrics,
             tracing: &self.tracing,
+            dns,
         };
         let mut nodes = Vec::with_capacity(self.config.node_names.len());
         for ((index, name), listener) in self.config.node_names.iter().enumerate().zip(listeners.drain(..)) {

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use keelson_api::Api;
-use keelson_base_daemon::tls::ClientAuth;
+use keelson_base_daemon::tls::{ClientAuth, SIGNING_KEY};
 use tonic::Status;
 use tonic::service::Routes;
 use tower::ServiceExt as _;
@@ -43,6 +43,7 @@ pub struct ApiArgs {
 /// One sentence that says what is wrong and what to do.
 pub async fn api(args: ApiArgs) -> anyhow::Result<()> {
     let mut service = Service::open("api", Who::API.identity, &args.service).await?;
+    let signing_key = Some(args.service.tls.pki_dir.join(SIGNING_KEY));
     let (_, health, metrics) = service.parts();
     let starting = health.register("store");
     // Whoever calls before the store answers is told so, rather than left waiting.
@@ -50,7 +51,7 @@ pub async fn api(args: ApiArgs) -> anyhow::Result<()> {
     let frame = port::router(Routes::default(), health, metrics)?;
     let to_answer = registries.clone();
     let router = frame.fallback(move |request| answer(to_answer, request));
-    service.serve_router(router, ClientAuth::Required)?;
+    service.serve_router(port::known_only(router), ClientAuth::Optional)?;
 
     let patience = Duration::from_secs(args.store_wait);
     let embedded = args.data_dir.join("store");
@@ -62,7 +63,10 @@ pub async fn api(args: ApiArgs) -> anyhow::Result<()> {
     starting.release();
     let kubelets = Arc::new(RemoteKubelets::new(service.identity().clone()));
     let (tasks, health, metrics) = service.parts();
-    let api = Api::build(args.config, store.clone(), kubelets, tasks, health, metrics).await?;
+    let mut config = args.config;
+    let signing = signing_key.filter(|path| path.exists());
+    config.auth.service_account_signing_key_file = config.auth.service_account_signing_key_file.or(signing);
+    let api = Api::build(config, store.clone(), kubelets, tasks, health, metrics).await?;
     let _ = registries.set(api.routes());
     let ended = service.run().await;
     if let Err(error) = store.close().await {

@@ -2,8 +2,10 @@
 
 use ipnet::Ipv4Net;
 use keelson_kubelet::{Flags, Kubelet};
+use keelson_service_proxy::Cidr;
 
 use crate::node_name::node_name;
+use crate::proxy;
 use crate::runtime::{self, RuntimeFlags};
 use crate::service::{ApiFlags, ClusterIdFlags, Service, ServiceFlags};
 use crate::who::KUBELET;
@@ -23,6 +25,9 @@ pub struct KubeletArgs {
     /// Network that pods of the hollow runtime have their addresses from.
     #[arg(long, value_name = "NETWORK", default_value = "198.18.0.0/20")]
     hollow_pod_network: Ipv4Net,
+    /// Network that cluster IPs are taken from: pods ask its tenth address for names, unless --cluster-dns says another.
+    #[arg(long, value_name = "NETWORK")]
+    service_cluster_ip_range: Option<Cidr>,
     #[command(flatten)]
     kubelet: Flags,
 }
@@ -42,7 +47,12 @@ pub async fn kubelet(args: KubeletArgs) -> anyhow::Result<()> {
     let (tasks, health, metrics) = service.parts();
     let tasks = tasks.child("kubelet");
     let runtime = runtime::of_node(engine.as_ref(), &cluster_id, &node, args.hollow_pod_network, &tasks);
-    let config = args.kubelet.into_config(&node, service.port());
+    let mut flags = args.kubelet;
+    if flags.cluster_dns.is_empty() {
+        let dns = args.service_cluster_ip_range.and_then(proxy::cluster_dns);
+        flags.cluster_dns = dns.into_iter().map(|dns| dns.address.into()).collect();
+    }
+    let config = flags.into_config(&node, service.port());
     let kubelet = Kubelet::build(config, runtime, client, &tasks, health, metrics).await?;
     service.serve(kubelet.routes())?;
     service.run().await

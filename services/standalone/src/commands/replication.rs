@@ -27,7 +27,8 @@ pub struct ReplicationArgs {
 pub async fn replication(args: ReplicationArgs) -> anyhow::Result<()> {
     let mut service = Service::open("replication", Who::CONTROLLERS.identity, &args.service).await?;
     let client = args.api.client(&service)?;
-    let config = Config { leader_election: args.election.timing(), ..args.config };
+    let root_ca = Some(service.identity().clone());
+    let config = Config { leader_election: args.election.timing(), root_ca, ..args.config };
     let (tasks, health, metrics) = service.parts();
     let replication = Replication::build(config, client, tasks, health, metrics)?;
     service.serve(replication.add_to(Routes::default()))?;

@@ -1,10 +1,12 @@
 //! `keelson service-proxy`: what makes services answer, in a process of its own.
 
-use keelson_service_proxy::{Cidr, Config};
+use std::net::Ipv4Addr;
+
+use keelson_service_proxy::{Cidr, Config, DnsConfig};
 use tonic::service::Routes;
 
 use crate::node_name::node_name;
-use crate::proxy::{self, ProxyFlags};
+use crate::proxy::{self, DOMAIN, ProxyFlags};
 use crate::service::{ApiFlags, ClusterIdFlags, Service, ServiceFlags};
 use crate::who::Who;
 
@@ -23,6 +25,15 @@ pub struct ServiceProxyArgs {
     /// Network that cluster IPs are taken from, as api was told.
     #[arg(long, default_value = "10.96.0.0/16", value_name = "NETWORK")]
     service_cluster_ip_range: Cidr,
+    /// Where cluster DNS answers on this host [default: the tenth address of --service-cluster-ip-range].
+    #[arg(long, value_name = "ADDRESS")]
+    cluster_dns: Option<Ipv4Addr>,
+    /// Domain of the cluster, as kubelets were told.
+    #[arg(long, value_name = "DOMAIN", default_value = DOMAIN)]
+    cluster_domain: String,
+    /// Serve no cluster DNS.
+    #[arg(long, conflicts_with = "cluster_dns")]
+    no_cluster_dns: bool,
     /// Name of this node, by which api's logs know this proxy [default: this host's name].
     #[arg(long, value_name = "NAME")]
     node_name: Option<String>,
@@ -44,7 +55,7 @@ pub async fn service_proxy(args: ServiceProxyArgs) -> anyhow::Result<()> {
     let mut service = Service::open("service-proxy", Who::PROXY.identity, &args.service).await?;
     let client = args.api.client(&service)?.with_user_agent(&format!("keelson-service-proxy/{node}"));
     let mode = args.proxy.proxy_mode;
-    let config = Config { mode, ..Config::new(cluster_id, args.service_cluster_ip_range) };
+    let config = Config { mode, dns: args.dns(), ..Config::new(cluster_id, args.service_cluster_ip_range) };
     let (tasks, health, metrics) = service.parts();
     let proxy = proxy::start(config, client, tasks, health, metrics).await?;
     if let Some(reason) = proxy.mode_reason() {
@@ -52,4 +63,14 @@ pub async fn service_proxy(args: ServiceProxyArgs) -> anyhow::Result<()> {
     }
     service.serve(Routes::new(proxy.routes()))?;
     service.run().await
+}
+
+// === impl ServiceProxyArgs ===
+
+impl ServiceProxyArgs {
+    fn dns(&self) -> Option<DnsConfig> {
+        let served = proxy::cluster_dns(self.service_cluster_ip_range).filter(|_| !self.no_cluster_dns);
+        let named = self.cluster_dns.map(|address| DnsConfig::new(address, DOMAIN)).or(served);
+        named.map(|dns| DnsConfig { domain: self.cluster_domain.clone(), ..dns })
+    }
 }
