@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::{Output, Target};
 
 /// Plain HTTP, as an administrator.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Curl<'a> {
     target: &'a Target,
     headers: Vec<String>,
+    certificate: bool,
 }
 
 /// What came back.
@@ -28,7 +29,14 @@ pub struct Answer {
 impl<'a> Curl<'a> {
     /// Against the gateway.
     pub fn new(target: &'a Target) -> Self {
-        Self { target, headers: Vec::new() }
+        Self { target, headers: Vec::new(), certificate: true }
+    }
+
+    /// As somebody who shows no certificate.
+    #[must_use]
+    pub fn without_certificate(mut self) -> Self {
+        self.certificate = false;
+        self
     }
 
     /// With a further header, as `Name: value`.
@@ -74,7 +82,9 @@ impl<'a> Curl<'a> {
         command.arg("--http1.1");
         command.args(["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}"]);
         command.arg("--cacert").arg(self.target.ca());
-        command.arg("--cert").arg(self.target.certificate()).arg("--key").arg(self.target.key());
+        if self.certificate {
+            command.arg("--cert").arg(self.target.certificate()).arg("--key").arg(self.target.key());
+        }
         command.args(["--request", method]);
         if !media.is_empty() {
             command.args(["--header", &format!("Content-Type: {media}")]);

@@ -10,9 +10,9 @@ use crate::Output;
 pub const BUSYBOX: &str = "keelson/busybox:test";
 
 /// The programs of busybox that scripts of tests use.
-const APPLETS: [&str; 14] = [
+const APPLETS: [&str; 16] = [
     "sh", "sleep", "cat", "echo", "env", "ls", "true", "false", "wc", "wget", "hostname", "id", "touch",
-    "grep",
+    "grep", "httpd", "tar",
 ];
 
 /// A container of a cluster.
@@ -57,7 +57,7 @@ pub(crate) fn containers_at(engine: &[&str], cluster: &str) -> Vec<Container> {
 }
 
 /// Removes whatever of a cluster is left in Docker and in the kernel.
-pub(crate) fn remove_cluster(cluster: &str) {
+pub fn remove_cluster(cluster: &str) {
     let left = containers(cluster);
     if !left.is_empty() {
         let ids: Vec<&str> =

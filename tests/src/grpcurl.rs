@@ -44,7 +44,14 @@ impl<'a> Grpcurl<'a> {
     /// Every answer to a call, which must succeed.
     #[track_caller]
     pub fn call(&self, method: &str, request: &Value) -> Vec<Value> {
-        let text = Output::of(&mut self.command(&["-d", "@"], &[method]), &request.to_string()).ok();
+        self.send(method, std::slice::from_ref(request))
+    }
+
+    /// Every answer to a call of several messages, which must succeed; the input ends after the last of them.
+    #[track_caller]
+    pub fn send(&self, method: &str, requests: &[Value]) -> Vec<Value> {
+        let requests: String = requests.iter().map(|request| format!("{request}\n")).collect();
+        let text = Output::of(&mut self.command(&["-d", "@"], &[method]), &requests).ok();
         let answers = serde_json::Deserializer::from_str(&text).into_iter();
         answers.map(|answer| answer.unwrap_or_else(|error| panic!("{method}: {error} in {text}"))).collect()
     }
@@ -87,6 +94,20 @@ impl<'a> Grpcurl<'a> {
     pub fn anonymous(&self, words: &[&str]) -> Output {
         let mut command = program();
         command.arg("-cacert").arg(self.target.ca()).arg(&self.address).args(words);
+        Output::of(&mut command, "")
+    }
+
+    /// A call of the pods' service without a certificate, but with these headers. Reflection is for those who show one.
+    #[track_caller]
+    pub fn with_headers(&self, headers: &[String], method: &str) -> Output {
+        let mut command = program();
+        command.arg("-cacert").arg(self.target.ca());
+        command.arg("-import-path").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto"));
+        command.args(["-proto", "keelson/v1/pod.proto"]);
+        headers.iter().for_each(|header| {
+            command.args(["-H", header]);
+        });
+        command.arg(&self.address).arg(format!("keelson.v1.Pods/{method}"));
         Output::of(&mut command, "")
     }
 

@@ -160,7 +160,19 @@ impl Drop for Up {
         let on_docker = !self.flags.iter().any(|flag| flag == "hollow");
         if on_docker && self.data_dir.join("cluster-id").exists() {
             docker::remove_cluster(&self.cluster_id());
+            unmount_below(&self.data_dir);
         }
+    }
+}
+
+/// Unmounts the volumes of pods that a killed kubelet has left, so that the directory can go.
+fn unmount_below(dir: &Path) {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    let mut points: Vec<&str> = points.filter(|point| Path::new(point).starts_with(dir)).collect();
+    points.sort_unstable();
+    for point in points.iter().rev() {
+        let _ = Output::of(Command::new("umount").arg(point), "");
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTPS with a client certificate: HTTP/1.1 on connections that are kept.
+//! HTTPS with a client certificate: HTTP/1.1, or HTTP/2, on connections that are kept.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -34,6 +35,13 @@ pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
 }
 
+/// One HTTP/2 connection: requests run beside one another on it.
+#[derive(Debug)]
+pub(crate) struct Multiplexed {
+    host: String,
+    sender: http2::SendRequest<Full<Bytes>>,
+}
+
 /// A client that creates one pod after another.
 #[derive(Debug)]
 pub(crate) struct Creates {
@@ -50,9 +58,24 @@ impl Https {
 
     /// A TLS connection, its handshake done.
     pub(crate) async fn tls(&self) -> anyhow::Result<TlsStream<TcpStream>> {
+        self.handshake(Arc::clone(&self.config)).await
+    }
+
+    /// A new HTTP/2 connection.
+    pub(crate) async fn multiplexed(&self) -> anyhow::Result<Multiplexed> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TokioIo::new(self.handshake(Arc::new(config)).await?);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
+        // It ends with the sender; its errors reach whoever waits for an answer.
+        tokio::spawn(connection);
+        Ok(Multiplexed { host: self.address.to_string(), sender })
+    }
+
+    async fn handshake(&self, config: Arc<ClientConfig>) -> anyhow::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let connector = TlsConnector::from(config);
         let name = ServerName::from(self.address.ip());
         connector.connect(name, stream).await.with_context(|| format!("no TLS with {}", self.address))
     }
@@ -80,6 +103,15 @@ impl Https {
 // === impl Connection ===
 
 impl Connection {
+    /// A new connection without TLS.
+    pub(crate) async fn plain(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { host: address.to_string(), sender })
+    }
+
     /// Reads a path to its end.
     pub(crate) async fn get(&mut self, path: &str, accept: &str) -> anyhow::Result<Bytes> {
         Ok(self.open(path, accept).await?.into_body().collect().await?.to_bytes())
@@ -106,6 +138,24 @@ impl Connection {
         if !status.is_success() {
             let body = response.into_body().collect().await?.to_bytes();
             bail!("{asked} was answered with {status}: {}", String::from_utf8_lossy(&body));
+        }
+        Ok(response)
+    }
+}
+
+// === impl Multiplexed ===
+
+impl Multiplexed {
+    /// Begins to read a path.
+    pub(crate) async fn open(&self, path: &str, accept: &str) -> anyhow::Result<Response<Incoming>> {
+        let request = Request::get(format!("https://{}{path}", self.host)).header(ACCEPT, accept);
+        let mut sender = self.sender.clone();
+        sender.ready().await?;
+        let response = sender.send_request(request.body(Full::default())?).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = response.into_body().collect().await?.to_bytes();
+            bail!("GET {path} was answered with {status}: {}", String::from_utf8_lossy(&body));
         }
         Ok(response)
     }

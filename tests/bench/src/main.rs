@@ -22,8 +22,13 @@ mod store;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use crate::bench::{Args, Bench};
+
+/// As in the binary under test, parts of which run in this process too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -19,6 +19,8 @@ pub(crate) enum Unit {
     PercentOfCore,
     /// MiB: less is better.
     Mebibytes,
+    /// Kilobytes (10³): less is better.
+    Kilobytes,
 }
 
 /// Begins a section. Says how busy the machine is: figures taken beside other work are worth little.
@@ -71,6 +73,7 @@ impl Unit {
             Self::Microseconds => "us",
             Self::PercentOfCore => "% of a core",
             Self::Mebibytes => "MiB",
+            Self::Kilobytes => "kB",
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is measured, a file each.
 
 mod creates;
+mod fanout;
+mod gets;
 mod idle;
 mod latency;
 mod list;
@@ -8,6 +10,7 @@ mod pods;
 mod start;
 mod tracing;
 mod watch;
+mod watchers;
 
 use anyhow::Context;
 use keelson_kubelet_docker::Docker;
@@ -22,10 +25,16 @@ pub(crate) enum Section {
     Creates,
     /// How long one create of a single client takes, next to one raw commit.
     Latency,
-    /// Lists of 5,000 pods.
+    /// Reads of one pod by 16 clients.
+    Gets,
+    /// Lists of 10,000 pods.
     List,
     /// Events to 100 watchers.
     Watch,
+    /// Events to 100 watchers of a cluster in this process, with and without TLS.
+    Fanout,
+    /// The memory of 1,000 idle watches.
+    Watchers,
     /// From starting the process to ready.
     Start,
     /// From creating a pod to running, next to bare Docker.
@@ -44,8 +53,11 @@ impl Section {
         match self {
             Self::Creates => creates::run(bench).await.context("creates"),
             Self::Latency => latency::run(bench).await.context("latency"),
+            Self::Gets => gets::run(bench).await.context("gets"),
             Self::List => list::run(bench).await.context("list"),
             Self::Watch => watch::run(bench).await.context("watch"),
+            Self::Fanout => fanout::run(bench).await.context("fanout"),
+            Self::Watchers => watchers::run(bench).await.context("watchers"),
             Self::Start => start::run(bench).await.context("start"),
             Self::Pods => pods::run(bench).await.context("pods"),
             Self::Idle => idle::run(bench).await.context("idle"),

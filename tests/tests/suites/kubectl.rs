@@ -2,6 +2,8 @@
 //!
 //! Each chapter is told once for each kubectl, in a namespace of its own of the same cluster.
 
+mod admission;
+mod applying;
 mod controllers;
 mod describing;
 mod discovery;

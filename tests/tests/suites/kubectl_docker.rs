@@ -243,3 +243,36 @@ fn an_image_that_is_not_there_is_told() {
     assert_eventually!(reason() == "ErrImageNeverPull", "{:#}", lab.status("absent"));
     assert_eq!(lab.status("absent")["phase"], "Pending");
 }
+
+#[test]
+fn pods_find_services_by_name() {
+    let lab = lab();
+    lab.create(&script(
+        "web",
+        "while true; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nhello' | nc -l -p 8080; done",
+    ));
+    lab.kubectl.ok("expose pod web --port=80 --target-port=8080");
+    lab.kubectl.ok("expose pod web --port=80 --target-port=8080 --name=peers --cluster-ip=None");
+    lab.reaches("web", "Running");
+    assert_eventually!(
+        lab.kubectl.json("get endpoints peers")["subsets"].is_array(),
+        "the headless service has no endpoints"
+    );
+    let service = lab.kubectl.json("get service web")["spec"]["clusterIP"].as_str().unwrap().to_owned();
+    let pod = lab.status("web")["podIP"].as_str().unwrap().to_owned();
+    // Not by wget: a static busybox cannot look names up itself.
+    lab.create(&script(
+        "asker",
+        "cat /etc/resolv.conf; nslookup web; nslookup peers.lab.svc.cluster.local; \
+         wget -qO- -T 5 http://$(nslookup web | grep -A1 ^Name | grep -o '[0-9.]*$'); echo done; sleep 600",
+    ));
+    lab.reaches("asker", "Running");
+    assert_eventually!(lab.kubectl.ok("logs asker").contains("done"), "{}", lab.kubectl.ok("logs asker"));
+    let said = lab.kubectl.ok("logs asker");
+    assert!(said.contains("search lab.svc.cluster.local svc.cluster.local cluster.local"), "{said}");
+    for answer in [&service, &pod] {
+        assert!(said.contains(answer.as_str()), "{answer} was not found: {said}");
+    }
+    assert!(said.contains("NXDOMAIN"), "a name that is not there: {said}");
+    assert!(said.contains("hello"), "the service did not answer at the address that its name has: {said}");
+}

@@ -7,6 +7,7 @@
     reason = "everything here is a test"
 )]
 
+mod access;
 mod bad_input;
 mod chart;
 mod compose;
@@ -15,11 +16,17 @@ mod faults;
 mod grpcurl;
 mod kubectl;
 mod kubectl_docker;
+mod kubelet_life;
+mod kubelet_streams;
+mod kubelet_volumes;
 mod loss;
 mod loss_docker;
 mod pki;
 mod processes;
 mod prometheus;
 mod python;
+mod readme;
+mod rest;
+mod streams;
 mod trace;
 mod up;

@@ -96,6 +96,11 @@ fn the_official_client_discovers() {
 }
 
 #[test]
+fn the_official_client_gets_in_by_token() {
+    official_client("test_access", 2);
+}
+
+#[test]
 fn the_official_client_elects_a_leader() {
     official_client("test_leases", 2);
 }

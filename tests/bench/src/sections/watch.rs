@@ -15,7 +15,7 @@ use crate::load::{self, Bound, Client};
 use crate::report::{self, Unit};
 use crate::{bare_tls, pod};
 
-const WATCHERS: usize = 100;
+pub(super) const WATCHERS: usize = 100;
 const CLIENTS: usize = 16;
 
 /// Between two creates whose delivery is timed.
@@ -25,14 +25,14 @@ const PACE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A watch, each on its own connection.
-struct Watcher {
+pub(super) struct Watcher {
     /// Kept, for the connection ends with it.
     _connection: Connection,
     body: Incoming,
 }
 
 /// What a watcher got.
-struct Arrivals {
+pub(super) struct Arrivals {
     /// When each event was whole.
     at: Vec<Instant>,
     bytes: usize,
@@ -131,14 +131,14 @@ async fn watchers(
     let path = format!("{}?watch=true&labelSelector=bench%3D{group}", pod::PODS);
     let mut running = JoinSet::new();
     for _ in 0..WATCHERS {
-        let mut connection = https.connect().await?;
-        let body = connection.open(&path, "application/json").await?.into_body();
-        running.spawn(Watcher { _connection: connection, body }.read(events));
+        running.spawn(Watcher::open(https.connect().await?, &path).await?.read(events));
     }
     Ok(running)
 }
 
-async fn arrivals(mut running: JoinSet<anyhow::Result<Arrivals>>) -> anyhow::Result<Vec<Arrivals>> {
+pub(super) async fn arrivals(
+    mut running: JoinSet<anyhow::Result<Arrivals>>,
+) -> anyhow::Result<Vec<Arrivals>> {
     let mut all = Vec::with_capacity(WATCHERS);
     let collect = async {
         while let Some(ended) = running.join_next().await {
@@ -153,8 +153,14 @@ async fn arrivals(mut running: JoinSet<anyhow::Result<Arrivals>>) -> anyhow::Res
 // === impl Watcher ===
 
 impl Watcher {
+    /// Begins a watch.
+    pub(super) async fn open(mut connection: Connection, path: &str) -> anyhow::Result<Self> {
+        let body = connection.open(path, "application/json").await?.into_body();
+        Ok(Self { _connection: connection, body })
+    }
+
     /// Reads so many events: each is a line, and they come in the order of the creates.
-    async fn read(mut self, events: usize) -> anyhow::Result<Arrivals> {
+    pub(super) async fn read(mut self, events: usize) -> anyhow::Result<Arrivals> {
         let mut arrivals = Arrivals { at: Vec::with_capacity(events), bytes: 0 };
         while arrivals.at.len() < events {
             let frame = self.body.frame().await.context("the watch ended early")??;

@@ -29,7 +29,20 @@ fn the_kinds_and_versions_there_are() {
         let cluster_wide = kubectl.ok("api-resources --namespaced=false -o name");
         let mut names: Vec<&str> = cluster_wide.lines().collect();
         names.sort_unstable();
-        assert_eq!(names, ["namespaces", "nodes", "persistentvolumes"]);
+        let expected = [
+            "clusterrolebindings.rbac.authorization.k8s.io",
+            "clusterroles.rbac.authorization.k8s.io",
+            "componentstatuses",
+            "namespaces",
+            "nodes",
+            "persistentvolumes",
+            "selfsubjectaccessreviews.authorization.k8s.io",
+            "selfsubjectreviews.authentication.k8s.io",
+            "selfsubjectrulesreviews.authorization.k8s.io",
+            "subjectaccessreviews.authorization.k8s.io",
+            "tokenreviews.authentication.k8s.io",
+        ];
+        assert_eq!(names, expected);
         let versions = kubectl.ok("api-versions");
         assert!(versions.lines().any(|line| line == "v1"), "{versions}");
         assert!(versions.lines().any(|line| line == "coordination.k8s.io/v1"), "{versions}");

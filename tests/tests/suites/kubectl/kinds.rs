@@ -87,6 +87,13 @@ fn day(kubectl: &Session, kind: &Kind) {
     object["metadata"]["labels"] = json!({"tier": "applied"});
     assert_eq!(apply(&object), format!("{named} configured\n"));
     assert_eq!(apply(&object), format!("{named} unchanged\n"));
+    // The server goes on from there, and has nothing to do either.
+    let applied = || kubectl.ok_with("apply --server-side -f -", &object.to_string());
+    assert_eq!(applied(), format!("{named} serverside-applied\n"));
+    let version = || kubectl.ok(&format!("get {asked} {name} -o jsonpath={{.metadata.resourceVersion}}"));
+    let before = version();
+    assert_eq!(applied(), format!("{named} serverside-applied\n"));
+    assert_eq!(version(), before, "{asked} changed");
     kubectl.ok_with("delete --grace-period=0 --force -f -", &object.to_string());
 }
 
@@ -94,7 +101,55 @@ fn kinds() -> Vec<Kind> {
     let mut all = settings();
     all.extend(storage());
     all.extend(work());
+    all.extend(access());
     all
+}
+
+fn access() -> Vec<Kind> {
+    let version = "rbac.authorization.k8s.io/v1";
+    let role = |kind: &str| {
+        let rules = json!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]);
+        json!({"apiVersion": version, "kind": kind, "rules": rules})
+    };
+    let binding = |kind: &str| {
+        json!({
+            "apiVersion": version, "kind": kind,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "ann"}],
+        })
+    };
+    let of_role = |asked, printed, kind| Kind {
+        asked,
+        printed,
+        object: role(kind),
+        columns: "NAME | CREATED AT",
+        wide: "",
+        described: "PolicyRule:",
+        patch: json!({"rules": [{"verbs": ["list"], "apiGroups": [""], "resources": ["pods"]}]}),
+        path: "{.rules[*].verbs[*]}",
+        expected: "list",
+    };
+    let of_binding = |asked, printed, kind| Kind {
+        asked,
+        printed,
+        object: binding(kind),
+        columns: "NAME | ROLE | AGE",
+        wide: "USERS | GROUPS | SERVICEACCOUNTS",
+        described: "ann",
+        patch: json!({"subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "dev"}]}),
+        path: "{.subjects[*].name}",
+        expected: "dev",
+    };
+    vec![
+        of_role("role", "role.rbac.authorization.k8s.io", "Role"),
+        of_role("clusterrole", "clusterrole.rbac.authorization.k8s.io", "ClusterRole"),
+        of_binding("rolebinding", "rolebinding.rbac.authorization.k8s.io", "RoleBinding"),
+        of_binding(
+            "clusterrolebinding",
+            "clusterrolebinding.rbac.authorization.k8s.io",
+            "ClusterRoleBinding",
+        ),
+    ]
 }
 
 fn settings() -> Vec<Kind> {
