@@ -20,7 +20,6 @@ PATIENCE = 30
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-APPLY = "application/apply-patch+yaml"
 
 
 class Session(unittest.TestCase):

@@ -65,13 +65,20 @@ class Discovery(Session):
         controllers.scale.patch(body=patch, name="web", namespace=self.namespace, content_type=MERGE)
         self.wait_until("two pods", lambda: len(self.names()) == 2)
 
-    def test_server_side_apply_is_refused_clearly(self):
-        pods = self.dynamic.resources.get(api_version="v1", kind="Pod")
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "free"}}
+    def test_server_side_apply_knows_whose_a_field_is(self):
+        maps = self.dynamic.resources.get(api_version="v1", kind="ConfigMap")
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": {"a": "1"}}
+        mine = maps.server_side_apply(body=body, namespace=self.namespace, field_manager="python")
+        self.assertEqual(mine.metadata.managedFields[0].manager, "python")
+        body["data"]["a"] = "2"
         with self.assertRaises(ApiException) as caught:
-            pods.server_side_apply(body=body, namespace=self.namespace, field_manager="python")
-        self.assertEqual(caught.exception.status, 415)
-        self.assertIn("accepted media types include", caught.exception.body)
+            maps.server_side_apply(body=body, namespace=self.namespace, field_manager="other")
+        self.assertEqual(caught.exception.status, 409)
+        self.assertIn("FieldManagerConflict", str(caught.exception.body))
+        taken = maps.server_side_apply(
+            body=body, namespace=self.namespace, field_manager="other", force_conflicts=True
+        )
+        self.assertEqual(taken.data["a"], "2")
 
 
 if __name__ == "__main__":

@@ -107,9 +107,19 @@ class Pods(Session):
     def test_what_is_not_there_yet_says_so(self):
         self.pod("plain")
         self.running("plain")
-        eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name="plain"))
         with self.refused(501, "NotImplemented"):
-            self.core.create_namespaced_pod_eviction("plain", self.namespace, eviction)
+            self.core.read_namespaced_pod_ephemeralcontainers("plain", self.namespace)
+
+    def test_an_evicted_pod_goes(self):
+        self.pod("plain")
+        self.running("plain")
+        eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name="plain"))
+        self.core.create_namespaced_pod_eviction("plain", self.namespace, eviction)
+        try:
+            left = self.core.read_namespaced_pod("plain", self.namespace)
+            self.assertIsNotNone(left.metadata.deletion_timestamp)
+        except client.ApiException as gone:
+            self.assertEqual(gone.status, 404)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import unittest
 
 from kubernetes import client
 
-from session import APPLY, IMAGE, JSON_PATCH, MERGE, STRATEGIC, Session
+from session import IMAGE, JSON_PATCH, MERGE, STRATEGIC, Session
 
 
 class Writing(Session):
@@ -89,8 +89,6 @@ class Writing(Session):
             self.patched_service(MERGE, {"spec": {"clusterIP": "10.0.0.1"}})
         with self.refused(404, "NotFound"):
             self.core.patch_namespaced_service("absent", self.namespace, {}, _content_type=MERGE)
-        with self.refused(415, "UnsupportedMediaType", "accepted media types include"):
-            self.patched_service(APPLY, {"apiVersion": "v1", "kind": "Service"}, field_manager="python")
 
     def test_the_second_of_two_replaces_conflicts(self):
         self.service()

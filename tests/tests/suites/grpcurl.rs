@@ -150,7 +150,10 @@ fn the_node_registry_contains_its_nodes() {
 fn pods_are_watched_as_a_stream() {
     let cluster = InProcess::start();
     let grpcurl = Grpcurl::new(cluster.target());
+    // Once the one that is there was shown, the watch stands.
+    create_pod(&grpcurl, "first", json!({}));
     let mut watch = grpcurl.stream("keelson.v1.Pods/Watch", &json!({"namespace": "default"}));
+    watch.until_contains("\"name\": \"first\"");
     create_pod(&grpcurl, "web", json!({}));
     watch.until_contains("\"type\": \"ADDED\"");
     watch.until_contains("\"name\": \"web\"");

@@ -34,6 +34,15 @@ fn with_some_kubectls(chapter: fn(&Session)) {
     with_kubectls(some.collect(), chapter);
 }
 
+/// Tells the longest chapters with the oldest kubectl and the newest.
+#[track_caller]
+fn with_oldest_and_newest(chapter: fn(&Session)) {
+    let mut all = Kubectl::all();
+    // Between these two.
+    all.drain(1..all.len().max(2) - 1);
+    with_kubectls(all, chapter);
+}
+
 #[track_caller]
 fn with_kubectls(kubectls: Vec<Kubectl>, chapter: fn(&Session)) {
     let subject = Subject::start();

@@ -260,11 +260,11 @@ fn pods_find_services_by_name() {
     );
     let service = lab.kubectl.json("get service web")["spec"]["clusterIP"].as_str().unwrap().to_owned();
     let pod = lab.status("web")["podIP"].as_str().unwrap().to_owned();
-    // Not by wget: a static busybox cannot look names up itself.
+    // Not by wget: a static busybox cannot look up names, not even addresses.
     lab.create(&script(
         "asker",
         "cat /etc/resolv.conf; nslookup web; nslookup peers.lab.svc.cluster.local; \
-         wget -qO- -T 5 http://$(nslookup web | grep -A1 ^Name | grep -o '[0-9.]*$'); echo done; sleep 600",
+         echo | nc -w 5 $(nslookup web | grep -A1 ^Name | grep -o '[0-9.]*$') 80; echo done; sleep 600",
     ));
     lab.reaches("asker", "Running");
     assert_eventually!(lab.kubectl.ok("logs asker").contains("done"), "{}", lab.kubectl.ok("logs asker"));

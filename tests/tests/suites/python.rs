@@ -87,7 +87,7 @@ fn the_official_client_writes_patches_and_deletes() {
 
 #[test]
 fn the_official_client_works_with_pods() {
-    official_client("test_pods", 6);
+    official_client("test_pods", 7);
 }
 
 #[test]

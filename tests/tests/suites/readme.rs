@@ -167,7 +167,9 @@ impl Desk {
             .current_dir(dir)
             .env("PATH", path);
         command.env("HOME", dir).env("said", dir.join("said")).env("pids", dir.join(format!("pids-{name}")));
-        for variable in ["KUBECONFIG", "KEELSON_DATA_DIR", "KEELSON_STORE", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+        // As the first block of commands has exported it; the others follow in the same terminal.
+        command.env("KUBECONFIG", dir.join(".keelson/kubeconfig"));
+        for variable in ["KEELSON_DATA_DIR", "KEELSON_STORE", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
             command.env_remove(variable);
         }
         Output::within(Duration::from_secs(240), &mut command, "").ok()

@@ -17,7 +17,23 @@ pub(super) struct Program {
     /// Absent if it was not wanted, or has ended.
     pub(super) stdin: Option<Pin<Box<dyn AsyncWrite + Send>>>,
     pub(super) control: Arc<dyn Control>,
+    /// What its input ends with.
+    pub(super) end: End,
 }
+
+/// How a program learns that there is no more input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its input is closed.
+    Close,
+    /// Its terminal says so (Ctrl-D): a terminal's input has no half that could be closed without the other.
+    Type,
+    /// Not at all: who leaves a container's own terminal leaves the container as it is.
+    Leave,
+}
+
+/// What a terminal takes for the end of input.
+const END_OF_TRANSMISSION: &[u8] = b"\x04";
 
 // === impl Program ===
 
@@ -49,7 +65,11 @@ impl Program {
             }
         }
         self.close().await;
-        Ok(())
+        // What is dropped is closed: not before the program has ended, and with it the call.
+        match self.end {
+            End::Close => Ok(()),
+            End::Type | End::Leave => std::future::pending().await,
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) {
@@ -64,9 +84,19 @@ impl Program {
     }
 
     async fn close(&mut self) {
-        if let Some(mut stdin) = self.stdin.take() {
-            // Closed already is as good.
-            let _ = stdin.shutdown().await;
+        match self.end {
+            End::Close => {
+                if let Some(mut stdin) = self.stdin.take() {
+                    // Closed already is as good.
+                    let _ = stdin.shutdown().await;
+                }
+            }
+            End::Type => {
+                self.write(END_OF_TRANSMISSION).await;
+                // Said once.
+                self.end = End::Leave;
+            }
+            End::Leave => {}
         }
     }
 }

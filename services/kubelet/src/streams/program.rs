@@ -18,7 +18,7 @@ use keelson_proto::v1::{ContainerInput, ContainerOutput};
 use tokio::sync::oneshot;
 use tonic::Status;
 
-use super::input::Program;
+use super::input::{End, Program};
 use super::{Guarded, Outgoing, Surroundings, target};
 use crate::runtime::{Control, Output, RuntimeError, Session, Wanted};
 
@@ -60,7 +60,8 @@ where
     let view = view.ok_or_else(|| ApiError::not_found(Pod::KIND, &start.name))?;
     let (_, instance) = target::running(&view, &options.container)?;
     let session = around.runtime.exec(&instance.id, &options.command, wanted).await;
-    Ok(stream(around, session.map_err(|error| failed(&error))?, input, true))
+    let end = if wanted.tty { End::Type } else { End::Close };
+    Ok(stream(around, session.map_err(|error| failed(&error))?, input, true, end))
 }
 
 /// Attaches to a container. The first piece of `input` says which.
@@ -87,7 +88,8 @@ where
     };
     check(wanted)?;
     let session = around.runtime.attach(&instance.id, wanted).await;
-    Ok(stream(around, session.map_err(|error| failed(&error))?, input, false))
+    let end = if wanted.tty { End::Leave } else { End::Close };
+    Ok(stream(around, session.map_err(|error| failed(&error))?, input, false, end))
 }
 
 async fn first<S>(input: &mut S) -> Result<Option<Input>, ApiError>
@@ -108,13 +110,19 @@ fn check(wanted: Wanted) -> Result<(), ApiError> {
     Err(ApiError::bad_request("you must specify at least 1 of stdin, stdout, stderr"))
 }
 
-fn stream<S>(around: &Surroundings, session: Session, input: S, told: bool) -> Outgoing<ContainerOutput>
+fn stream<S>(
+    around: &Surroundings,
+    session: Session,
+    input: S,
+    told: bool,
+    end: End,
+) -> Outgoing<ContainerOutput>
 where
     S: Stream<Item = Result<ContainerInput, Status>> + Send + Unpin + 'static,
 {
     let Session { stdin, output, control } = session;
     let control: Arc<dyn Control> = Arc::from(control);
-    let program = Program { stdin, control: control.clone() };
+    let program = Program { stdin, control: control.clone(), end };
     let (refuse, refused) = oneshot::channel();
     let task = around.tasks.spawn("input", async move {
         if let Err(error) = program.feed(input).await {

@@ -58,7 +58,8 @@ fn one_run_makes_everything_and_the_next_changes_nothing() {
     ];
     let mut expected: Vec<String> =
         pairs.iter().flat_map(|name| [format!("{name}.crt"), format!("{name}.key")]).collect();
-    expected.extend([".lock", ".run.lock", "cluster-id", "etcd/.lock", "kubeconfig"].map(str::to_owned));
+    let others = [".lock", ".run.lock", "cluster-id", "etcd/.lock", "kubeconfig", "sa.key", "sa.pub"];
+    expected.extend(others.map(str::to_owned));
     expected.sort();
     assert_eq!(first.keys().cloned().collect::<Vec<_>>(), expected);
     for name in first.keys().filter(|name| name.ends_with(".key") || *name == "kubeconfig") {

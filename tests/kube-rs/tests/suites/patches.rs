@@ -79,12 +79,21 @@ fn a_patch_of_an_old_version_conflicts() {
 }
 
 #[test]
-fn server_side_apply_is_refused_clearly() {
+fn server_side_apply_knows_whose_a_field_is() {
     in_session(async |session| {
         let services = service(session).await;
-        let apply = Patch::Apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}));
-        let status = refused(services.patch("web", &PatchParams::apply("kube-rs").force(), &apply).await);
-        assert_eq!((status.code, status.reason.as_str()), (415, "UnsupportedMediaType"), "{status:?}");
-        assert!(status.message.contains("application/strategic-merge-patch+json"), "{status:?}");
+        let apply = |app: &str| {
+            Patch::Apply(json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "labels": {"app": app}},
+            }))
+        };
+        let mine = services.patch("web", &PatchParams::apply("kube-rs"), &apply("mine")).await.unwrap();
+        assert_eq!((mine.labels()["app"].as_str(), ports(&mine)), ("mine", vec![80, 443]));
+        let status = refused(services.patch("web", &PatchParams::apply("other"), &apply("theirs")).await);
+        assert_eq!((status.code, status.reason.as_str()), (409, "Conflict"), "{status:?}");
+        assert!(status.message.contains("conflict with \"kube-rs\""), "{status:?}");
+        let taken =
+            services.patch("web", &PatchParams::apply("other").force(), &apply("theirs")).await.unwrap();
+        assert_eq!(taken.labels()["app"], "theirs");
     });
 }

@@ -143,7 +143,7 @@ fn set(files: &[&str]) -> BTreeSet<String> {
 fn each_pod_sees_its_own_identity_alone() {
     let compose = Compose::prepare(&[]);
     let objects = Helm::new().objects("nodes: {enabled: true}");
-    let api = ["ca.crt", "api.crt", "api.key", "etcd/ca.crt", "etcd/api.crt", "etcd/api.key"];
+    let api = ["ca.crt", "api.crt", "api.key", "sa.key", "etcd/ca.crt", "etcd/api.crt", "etcd/api.key"];
     for (kind, service, expected) in [
         ("StatefulSet", "etcd", &["etcd/ca.crt", "etcd/server.crt", "etcd/server.key"][..]),
         ("StatefulSet", "api", &api),

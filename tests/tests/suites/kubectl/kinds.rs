@@ -4,7 +4,7 @@
 use keelson_tests::Session;
 use serde_json::{Value, json};
 
-use super::{DESCRIBES_SLICES, IMAGE, controller, pod, service, with_some_kubectls};
+use super::{DESCRIBES_SLICES, IMAGE, controller, pod, service, with_oldest_and_newest};
 
 /// A kind, and what is particular to it.
 struct Kind {
@@ -27,7 +27,7 @@ struct Kind {
 
 #[test]
 fn a_day_in_the_life_of_every_kind() {
-    with_some_kubectls(|kubectl| kinds().into_iter().for_each(|kind| day(kubectl, &kind)));
+    with_oldest_and_newest(|kubectl| kinds().into_iter().for_each(|kind| day(kubectl, &kind)));
 }
 
 fn day(kubectl: &Session, kind: &Kind) {

@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use keelson_tests::assert_eventually;
+use serde_json::json;
 
-use super::with_some_kubectls;
+use super::{pod, with_some_kubectls};
 
 /// A certificate and its key, for nobody.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
@@ -109,19 +110,15 @@ fn accounts_quotas_and_limits() {
 
         let quota = kubectl.ok("create quota small --hard=pods=2,limits.cpu=4");
         assert_eq!(quota, "resourcequota/small created\n");
-        let status = json!({"status": {"hard": {"pods": "2", "limits.cpu": "4"}, "used": {"pods": "1"}}});
-        let mut counted = kubectl.json("get quota small");
-        counted["status"] = status["status"].clone();
-        let path = format!("/api/v1/namespaces/{}/resourcequotas/small/status", kubectl.namespace);
-        let body = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(body.path(), counted.to_string()).unwrap();
-        let answer: Value =
-            serde_json::from_str(&kubectl.ok(&format!("replace --raw {path} -f {}", body.path().display())))
-                .unwrap();
-        assert_eq!(answer["status"]["used"]["pods"], "1");
-        let table = kubectl.table("get quota");
-        assert_eq!(table.cell("small", "REQUEST"), "pods: 1/2");
-        assert_eq!(table.cell("small", "LIMIT"), "limits.cpu: 0/4");
+        let mut one = pod("one", json!({}));
+        one["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "1"}});
+        kubectl.ok_with("create -f -", &one.to_string());
+        assert_eventually!(
+            kubectl.table("get quota").cell("small", "REQUEST") == "pods: 1/2",
+            "{}",
+            kubectl.ok("get quota small -o yaml")
+        );
+        assert_eq!(kubectl.table("get quota").cell("small", "LIMIT"), "limits.cpu: 1/4");
         let text = kubectl.ok("describe quota small");
         assert!(text.contains("pods        1     2"), "{text}");
         let refused = kubectl.fails("create quota wrong --hard=shoes=2");
