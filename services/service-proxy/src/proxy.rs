@@ -151,6 +151,8 @@ async fn address_for(host: &Host, instance: &Instance, dns: DnsConfig) -> Option
     let links = Links::open(host).ok()?;
     match links.ensure_address(&instance.bridge(), dns.address).await {
         Ok(()) => Some(dns),
+        // Why there is no bridge has been told.
+        Err(LinkError::Absent(_)) => None,
         Err(error) => {
             tracing::warn!(%error, "there is no cluster DNS on this host");
             None
