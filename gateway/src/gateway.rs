@@ -199,7 +199,8 @@ impl Shared {
                 let query = query.with_manager(&headers);
                 let exchange =
                     Exchange { shared: self.clone(), client, watch_client, call, query, headers, form, line };
-                call::answer(exchange, body).await?
+                // In a box: whoever wraps this future copies it, and few requests need the room of the largest.
+                Box::pin(call::answer(exchange, body)).await?
             }
             Route::OpenApiV2 => self.documents.v2(&head.headers).await?,
             Route::OpenApiV3 => self.documents.v3(&head.headers).await?,

@@ -120,7 +120,9 @@ impl Services {
                 let stream = STREAMS.contains(&method.as_str());
                 let (noun, references, drain) = (noun.clone(), references.clone(), drain.clone());
                 let (kind, extra, name) = (noun.kind(), extra.clone(), method.clone());
-                let then = |caller, request| serve(noun, extra, references, drain, (name, caller, request));
+                let then = |caller, request| {
+                    Box::pin(serve(noun, extra, references, drain, (name, caller, request)))
+                };
                 bounded(through.clone(), stream, door.clone().enter(kind, method, request, then))
             };
             router = router.route(&path, post(call));
@@ -128,7 +130,7 @@ impl Services {
         let (pods, door, through) = (self.pods, self.door.clone(), gate.clone());
         let bind = move |Path(method): Path<String>, request: Request| {
             let (pods, name) = (pods.clone(), method.clone());
-            let then = |caller, request| bindings(pods, name, caller, request);
+            let then = |caller, request| Box::pin(bindings(pods, name, caller, request));
             bounded(through.clone(), false, door.clone().enter(Pod::KIND, method, request, then))
         };
         router = router.route("/keelson.v1.Bindings/{method}", post(bind));
@@ -136,7 +138,7 @@ impl Services {
         let (door, through) = (self.door.clone(), gate.clone());
         let observe = move |Path(method): Path<String>, request: Request| {
             let (components, name) = (components.clone(), method.clone());
-            let then = |caller, request| components.serve(name, caller, request);
+            let then = |caller, request| Box::pin(components.serve(name, caller, request));
             bounded(through.clone(), false, door.clone().enter(ComponentStatus::KIND, method, request, then))
         };
         router = router.route(&format!("/{}/{{method}}", ComponentStatus::KIND.service), post(observe));
@@ -144,7 +146,7 @@ impl Services {
             let (door, through) = (self.door.clone(), gate.clone());
             let review = move |Path(method): Path<String>, request: Request| {
                 let (answering, name) = (door.clone(), method.clone());
-                let then = |caller, request| reviews::serve(answering, kind, name, caller, request);
+                let then = |caller, request| Box::pin(reviews::serve(answering, kind, name, caller, request));
                 bounded(through.clone(), false, door.clone().enter(kind, method, request, then))
             };
             router = router.route(&format!("/{}/{{method}}", kind.service), post(review));
@@ -157,6 +159,8 @@ impl Services {
 
 impl Door {
     /// Finds out who asks, and has the call served in its span and written down.
+    ///
+    /// `then` answers in a box: a call's future has kilobytes, and would be copied into each that wraps it.
     async fn enter<F: Future<Output = Response>>(
         self: Arc<Self>,
         kind: &'static Kind,
