@@ -167,8 +167,7 @@ impl Config {
 impl Flags {
     /// The configuration that the flags ask for, on a machine called `hostname`.
     pub fn into_config(self, hostname: &str, port: u16) -> Config {
-        let resolv_conf = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-        Config {
+        let config = Config {
             node_ips: self.node_ip,
             port,
             read_only_port: self.read_only_port,
@@ -187,14 +186,10 @@ impl Flags {
                 url: self.manifest_url,
                 url_period: None,
             },
-            dns: DnsConfig {
-                servers: self.cluster_dns,
-                domain: self.cluster_domain,
-                host_searches: searches(&resolv_conf),
-            },
             infra_image: self.pod_infra_container_image,
             ..Config::new(self.node_name.unwrap_or_else(|| hostname.to_lowercase()), self.root_dir)
-        }
+        };
+        config.with_cluster_dns(self.cluster_dns, &self.cluster_domain)
     }
 }
 

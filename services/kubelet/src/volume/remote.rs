@@ -123,35 +123,30 @@ impl Way {
     }
 
     pub(super) fn iscsi(source: &IscsiVolumeSource) -> Result<Self, VolumeError> {
-        if source.chap_auth_discovery || source.chap_auth_session {
-            return Err(VolumeError::Secret);
-        }
-        Ok(Self::target(
-            &source.target_portal,
-            &source.iqn,
-            source.lun,
-            &source.iscsi_interface,
-            &source.fs_type,
-        ))
+        let authenticated = source.chap_auth_discovery || source.chap_auth_session;
+        let address = (source.target_portal.as_str(), source.iqn.as_str(), source.lun);
+        Self::target(address, &source.iscsi_interface, &source.fs_type, authenticated)
     }
 
     pub(super) fn given_iscsi(source: &IscsiPersistentVolumeSource) -> Result<Self, VolumeError> {
-        if source.chap_auth_discovery || source.chap_auth_session {
-            return Err(VolumeError::Secret);
-        }
-        Ok(Self::target(
-            &source.target_portal,
-            &source.iqn,
-            source.lun,
-            &source.iscsi_interface,
-            &source.fs_type,
-        ))
+        let authenticated = source.chap_auth_discovery || source.chap_auth_session;
+        let address = (source.target_portal.as_str(), source.iqn.as_str(), source.lun);
+        Self::target(address, &source.iscsi_interface, &source.fs_type, authenticated)
     }
 
-    fn target(portal: &str, iqn: &str, lun: i32, interface: &str, fs: &str) -> Self {
+    /// A target by its portal, name and number; one that wants a secret cannot be had.
+    fn target(
+        (portal, iqn, lun): (&str, &str, i32),
+        interface: &str,
+        fs: &str,
+        authenticated: bool,
+    ) -> Result<Self, VolumeError> {
+        if authenticated {
+            return Err(VolumeError::Secret);
+        }
         let portal = if portal.contains(':') { portal.to_owned() } else { format!("{portal}:3260") };
         let (interface, fs) = (or(interface, "default"), or(fs, DEFAULT_FS));
-        Self::Iscsi { portal, iqn: iqn.to_owned(), lun, interface, fs }
+        Ok(Self::Iscsi { portal, iqn: iqn.to_owned(), lun, interface, fs })
     }
 
     pub(super) fn disk(kind: &'static str, name: &str, partition: i32, fs: &str) -> Self {

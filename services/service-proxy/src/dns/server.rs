@@ -19,7 +19,7 @@ use crate::host::Host;
 /// The port of DNS.
 const PORT: u16 = 53;
 
-/// Questions that wait for the host's name servers at a time; further ones fail at once.
+/// Questions by UDP that wait for the host's name servers at a time; further ones are dropped, and whoever asked asks again.
 const FORWARDED: usize = 512;
 
 /// Connections at a time; further ones wait to be accepted.

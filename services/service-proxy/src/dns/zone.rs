@@ -115,7 +115,7 @@ impl Zone {
         match labels {
             [] => self.apex(wanted),
             ["dns-version"] => found(wanted, self.record("dns-version", Data::Txt(VERSION))),
-            ["svc" | "pod"] | ["dns", "ns"] | ["ns"] => nothing(),
+            ["svc" | "pod" | "dns"] | ["ns", "dns"] => nothing(),
             [namespace, "svc" | "pod"] => match self.services.namespace(namespace).is_empty() {
                 true => Found::NoName,
                 false => nothing(),

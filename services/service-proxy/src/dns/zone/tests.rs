@@ -126,6 +126,7 @@ fn names_have_the_records_that_the_specification_gives_them() {
         ("default.svc.cluster.local", A, "nothing"),
         ("other.svc.cluster.local", A, "no name"),
         ("svc.cluster.local", A, "nothing"),
+        ("ns.dns.cluster.local", A, "nothing"),
         ("nonsense.cluster.local", A, "no name"),
         ("10-1-0-9.default.pod.cluster.local", A, "10-1-0-9.default.pod A 10.1.0.9"),
         ("web.default.pod.cluster.local", A, "no name"),
